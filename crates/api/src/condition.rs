@@ -1,0 +1,161 @@
+//! Condition types and reasons. A reason is API: its word appears in conditions, events and metrics alike.
+
+/// Condition types of all kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConditionType {
+    /// The object does what it is for (long-running kinds).
+    Ready,
+    /// The spec was understood and its references resolve.
+    Accepted,
+    /// The node pool exists and has its nodes.
+    Provisioned,
+    /// Port 8000 of the sentinel answers.
+    Serving,
+    /// The bounded kind reached its good end (orders, quotes).
+    Succeeded,
+}
+
+impl ConditionType {
+    /// The word in `status.conditions[].type`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::Accepted => "Accepted",
+            Self::Provisioned => "Provisioned",
+            Self::Serving => "Serving",
+            Self::Succeeded => "Succeeded",
+        }
+    }
+}
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// Reasons of conditions and events, each with what it means and the next step.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason { $($(#[doc = $doc])+ $name,)+ }
+
+        impl Reason {
+            /// Every reason, for the reference page.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The word in `reason`.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)+ }
+            }
+
+            /// What it means and what to do, as the reference page prints it.
+            #[must_use]
+            pub fn explanation(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),+).trim_ascii(),)+ }
+            }
+        }
+
+        impl std::fmt::Display for Reason {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str(self.as_str()) }
+        }
+    };
+}
+
+reasons! {
+    /// All is as the spec asks. Nothing to do.
+    AsSpecified,
+    /// Work is under way; the message says which step. Nothing to do.
+    InProgress,
+    /// `offerRef` names no Offer. Create the offer or correct the name: the order goes on by itself.
+    OfferNotFound,
+    /// The offer is not sold in the order's mode or billing model. Choose another; the order is over.
+    OfferMismatch,
+    /// `quoteRef` names no Quote, or its digest differs. Correct the reference.
+    QuoteNotFound,
+    /// The quote's `validUntil` passed. Ask for a new quote.
+    QuoteExpired,
+    /// A line has no list price. The seller quotes by hand.
+    NeedsHuman,
+    /// The quote was taken by another order. Ask for a new quote.
+    QuoteTaken,
+    /// `modelAssetRef` names no ModelAsset. Register it or correct the name.
+    ModelAssetNotFound,
+    /// The ModelAsset is not Ready. Its own conditions say why.
+    ModelAssetNotReady,
+    /// The buyer organisation of this namespace does not exist. The seller creates the BuyerOrg.
+    BuyerOrgNotFound,
+    /// The control plane knows the asset with another manifest. Correct `manifestSha256` or register again.
+    ManifestMismatch,
+    /// The control plane does not know the asset. The provider runs `trustbridge register`.
+    AssetUnknown,
+    /// The endpoint gave no usable answer. The message has the error; it is tried again by itself.
+    EndpointUnreachable,
+    /// The node pool is being made. Nothing to do.
+    NodePoolCreating,
+    /// Another operation of the cluster is in progress. Tried again by itself.
+    Busy,
+    /// The VM family's core quota is used up. Raise the quota or choose another offer; tried again at the time given.
+    QuotaFamily,
+    /// The region's core quota is used up. Raise the quota; tried again at the time given.
+    QuotaRegion,
+    /// The spot core quota is used up. Raise the quota; tried again at the time given.
+    QuotaSpot,
+    /// A quota is used up. Raise the quota; tried again at the time given.
+    Quota,
+    /// The VM size is not offered at present. Choose another offer; tried again at the time given.
+    SkuUnavailable,
+    /// The subscription may not use the VM size. Choose another offer; tried again at the time given.
+    SkuForbidden,
+    /// The zone has no capacity. Tried again at the time given.
+    Zone,
+    /// The region has no capacity. Tried again at the time given.
+    Capacity,
+    /// ARM asked to slow down. Tried again at the time given.
+    Throttle,
+    /// ARM refuses the request as it is. Correct the node pool settings: nothing is retried until then.
+    Fatal,
+    /// The operator's identity lacks a right. Grant it; tried again every five minutes.
+    Auth,
+    /// A lock on the scope forbids the change. Remove the lock.
+    Locked,
+    /// The node pool is gone though it should be there. It is made again.
+    Gone,
+    /// A passing failure of ARM or the network. Tried again by itself.
+    Transient,
+    /// A node pool of that name belongs to somebody else. Remove it or its tags.
+    ForeignNodePool,
+    /// No node carries the labels that the static provider looks for. Label one.
+    NoMatchingNode,
+    /// The pod waits for a node. The message has the scheduler's words.
+    PodPending,
+    /// The pod was refused at admission. The message has the webhook's words.
+    PodRefused,
+    /// The pod failed or vanished; it is made again.
+    PodLost,
+    /// The sentinel is authorising, hydrating or decrypting. Nothing to do.
+    Hydrating,
+    /// The control plane denied the licence. The message has its reason; settle it with the provider.
+    LicenceDenied,
+    /// The sentinel stopped for good before it was ready. The message has the cause.
+    SentinelSuspended,
+    /// The end was asked for and its steps are running. Nothing to do.
+    Terminating,
+    /// Everything is wiped and closed. Nothing to do.
+    Terminated,
+    /// The mode is not served by this version. Choose `protectedModel`.
+    ModeUnsupported,
+    /// The object could not be decoded. Correct it: the message names the field.
+    Undecodable,
+    /// The offer contradicts itself. Correct it: the message names the field.
+    OfferInvalid,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_explains_itself() {
+        for reason in Reason::ALL {
+            assert!(reason.explanation().len() > 10, "{reason} has no explanation");
+            assert!(reason.as_str().chars().all(char::is_alphanumeric));
+        }
+    }
+}

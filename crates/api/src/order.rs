@@ -1,0 +1,232 @@
+//! What a buyer ordered, and how it is going.
+
+use crate::reference::{Mode, NameRef, RuntimeSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use trustbridge_domain::money::Money;
+use trustbridge_domain::phase::{OrderPhase, TunePodPhase};
+use trustbridge_domain::pricing::{BillingModel, QuoteLine};
+use trustbridge_domain::termination::TerminationStep;
+
+/// A buyer's order: by `offerRef` at list price, or by `quoteRef`.
+#[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "trustbridge.io",
+    version = "v1alpha1",
+    kind = "Order",
+    plural = "orders",
+    namespaced,
+    shortname = "tbo",
+    category = "trustbridge",
+    status = "OrderStatus",
+    doc = "A buyer's order. By `offerRef` it is quoted and accepted at list price; by `quoteRef` it takes an issued quote. It ends by `spec.termination`.",
+    validation = Rule::new("has(self.spec.offerRef) != has(self.spec.quoteRef)").message("exactly one of `spec.offerRef` and `spec.quoteRef` must be set").field_path(".spec"),
+    validation = Rule::new("self.spec.mode != 'protectedModel' || has(self.spec.modelAssetRef)").message("`spec.modelAssetRef` must be set with mode 'protectedModel'").field_path(".spec.mode"),
+    validation = Rule::new("self.spec.mode != 'protectedModel' || has(self.spec.contractId)").message("`spec.contractId` must be set with mode 'protectedModel': it is the licence contract that the control plane checks").field_path(".spec.mode"),
+    validation = Rule::new("self.spec.mode != 'protectedModel' || !has(self.spec.sshKeys) || size(self.spec.sshKeys) == 0").message("`spec.sshKeys` must be empty with mode 'protectedModel': a protected model is called, not logged into").field_path(".spec.sshKeys"),
+    validation = Rule::new("self.spec.mode != 'byoWorkspace' || !has(self.spec.modelAssetRef)").message("`spec.modelAssetRef` must not be set with mode 'byoWorkspace'").field_path(".spec.mode"),
+    validation = Rule::new("self.spec.mode == oldSelf.spec.mode && self.spec.instances == oldSelf.spec.instances && has(self.spec.offerRef) == has(oldSelf.spec.offerRef) && (!has(self.spec.offerRef) || self.spec.offerRef == oldSelf.spec.offerRef) && has(self.spec.quoteRef) == has(oldSelf.spec.quoteRef) && (!has(self.spec.quoteRef) || self.spec.quoteRef == oldSelf.spec.quoteRef) && has(self.spec.modelAssetRef) == has(oldSelf.spec.modelAssetRef) && (!has(self.spec.modelAssetRef) || self.spec.modelAssetRef == oldSelf.spec.modelAssetRef) && has(self.spec.contractId) == has(oldSelf.spec.contractId) && (!has(self.spec.contractId) || self.spec.contractId == oldSelf.spec.contractId)").message("the terms of an order must not change: end it by `spec.termination` or ask for a change order").field_path(".spec"),
+    validation = Rule::new("!has(oldSelf.spec.termination) || (has(self.spec.termination) && self.spec.termination == oldSelf.spec.termination)").message("`spec.termination` is set once and must not change").field_path(".spec.termination"),
+    selectable = ".spec.contractId",
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Offer", type_ = "string", json_path = ".spec.offerRef.name"),
+    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
+    printcolumn(name = "Asset", type_ = "string", json_path = ".spec.modelAssetRef.name"),
+    printcolumn(name = "Price", type_ = "string", json_path = ".status.pricingSnapshot.summary"),
+    printcolumn(name = "Cost", type_ = "string", json_path = ".status.cost.summary"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Succeeded\")].message", priority = 1),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Succeeded\")].reason"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderSpec {
+    /// Offer to order at list price; the operator quotes and accepts. Exactly one of this and `quoteRef`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer_ref: Option<NameRef>,
+    /// Issued quote to accept. Exactly one of this and `offerRef`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote_ref: Option<QuoteReference>,
+    /// Product mode. Default `protectedModel`.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Number of TunePods. Default 1.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 64))]
+    pub instances: u32,
+    /// Licence contract with the model provider (`protectedModel`). Example: `contract-123`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9._-]+$"))]
+    pub contract_id: Option<String>,
+    /// The encrypted model (`protectedModel`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_asset_ref: Option<NameRef>,
+    /// Public keys for the workspace (`byoWorkspace`), in OpenSSH's one-line format.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub ssh_keys: Vec<String>,
+    /// Billing choices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billing: Option<OrderBilling>,
+    /// The model server; unset takes the seller's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<RuntimeSpec>,
+    /// Set once to end the order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub termination: Option<Termination>,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+/// Reference to an issued quote, pinned by its digest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct QuoteReference {
+    /// Name of the Quote in this namespace.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Its `status.digest`: what the buyer saw is what is bought.
+    #[schemars(regex(pattern = r"^[0-9a-f]{64}$"))]
+    pub digest: String,
+}
+
+/// Billing choices of an order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderBilling {
+    /// Billing model; unset takes the offer's first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<BillingModel>,
+}
+
+/// The end of an order, asked for once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Termination {
+    /// Why, for people. Example: `campaign over`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub reason: Option<String>,
+    /// The buyer has its artifacts (`byoWorkspace`). Default false.
+    #[serde(default)]
+    pub data_export_confirmed: bool,
+}
+
+/// Observed state of an Order.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderStatus {
+    /// Generation of the spec that this status is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The state machine's word.
+    #[serde(default)]
+    #[x_kube(validation = Rule::new(OrderPhase::transition_rule()).message("`phase` must follow the order's state machine"))]
+    pub phase: OrderPhase,
+    /// The quote that was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote_ref: Option<NameRef>,
+    /// What was bought, frozen at acceptance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("`pricingSnapshot` is frozen at acceptance and must not change"))]
+    pub pricing_snapshot: Option<PricingSnapshot>,
+    /// The TunePods.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[schemars(length(max = 64))]
+    pub instances: Vec<OrderInstance>,
+    /// The steps of the end, in order, each written when it was observed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["step".into()]))]
+    #[schemars(length(max = 16))]
+    pub termination_steps: Vec<TerminationProgress>,
+    /// How to call the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
+    /// What it cost so far by closed intervals; final once `Terminated`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
+    /// `Accepted`, `Ready`, `Succeeded`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    #[schemars(length(max = 16))]
+    pub conditions: Vec<Condition>,
+}
+
+/// Frozen terms of an order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PricingSnapshot {
+    /// Digest of the accepted quote.
+    pub digest: String,
+    /// ISO 4217 code. Example: `USD`.
+    pub currency: String,
+    /// The accepted lines.
+    #[schemars(length(max = 64))]
+    pub lines: Vec<QuoteLine>,
+    /// For people. Example: `1.75 USD/h`. Clients must not parse it.
+    pub summary: String,
+}
+
+/// A TunePod of an order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderInstance {
+    /// Name of the TunePod.
+    pub name: String,
+    /// Its phase when last seen.
+    pub phase: TunePodPhase,
+}
+
+/// A step of the end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TerminationProgress {
+    /// Which step.
+    pub step: TerminationStep,
+    /// When it began.
+    pub started_at: Time,
+    /// When it was observed as done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Time>,
+}
+
+/// How to call the model.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Access {
+    /// Base URL inside the cluster. Example: `http://tp-order-1-0.tb-acme.svc:8000`.
+    pub url: String,
+}
+
+/// What an order cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Cost {
+    /// The amount.
+    #[serde(flatten)]
+    pub amount: MoneyAmount,
+    /// Metered milliseconds over all TunePods.
+    pub metered_ms: i64,
+    /// For people. Example: `3.50 USD`. Clients must not parse it.
+    pub summary: String,
+}
+
+/// An amount in minor units.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MoneyAmount {
+    /// ISO 4217 code. Example: `USD`.
+    pub currency: String,
+    /// Amount in minor units. Example: `350` is 3.50 USD.
+    pub minor: i64,
+}
+
+impl From<Money> for MoneyAmount {
+    fn from(m: Money) -> Self {
+        Self { currency: m.currency, minor: m.minor }
+    }
+}

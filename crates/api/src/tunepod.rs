@@ -1,0 +1,198 @@
+//! GPU nodes of a buyer's own, and the model server on them.
+
+use crate::reference::{Mode, NameRef, RuntimeSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use trustbridge_domain::phase::TunePodPhase;
+use trustbridge_domain::usage::Interval;
+
+/// One instance of an order.
+#[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "trustbridge.io",
+    version = "v1alpha1",
+    kind = "TunePod",
+    plural = "tunepods",
+    namespaced,
+    shortname = "tpod",
+    category = "trustbridge",
+    status = "TunePodStatus",
+    doc = "One instance of an order: its GPU nodes and, on them, the guarded model server. Written by the operator.",
+    validation = Rule::new("self.spec.mode != 'protectedModel' || (has(self.spec.modelAssetRef) && has(self.spec.contractId))").message("`spec.modelAssetRef` and `spec.contractId` must be set with mode 'protectedModel'").field_path(".spec"),
+    validation = Rule::new("self.spec.mode == oldSelf.spec.mode && self.spec.orderRef == oldSelf.spec.orderRef && self.spec.gpus == oldSelf.spec.gpus && self.spec.vmSize == oldSelf.spec.vmSize").message("`spec.mode`, `spec.orderRef`, `spec.gpus` and `spec.vmSize` must not change").field_path(".spec"),
+    validation = Rule::new("!has(oldSelf.spec.termination) || (has(self.spec.termination) && self.spec.termination == oldSelf.spec.termination)").message("`spec.termination` is set once and must not change").field_path(".spec.termination"),
+    selectable = ".spec.orderRef.name",
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Order", type_ = "string", json_path = ".spec.orderRef.name"),
+    printcolumn(name = "GPUs", type_ = "integer", json_path = ".spec.gpus"),
+    printcolumn(name = "Node-Pool", type_ = "string", json_path = ".status.nodePool.name"),
+    printcolumn(name = "Pool-State", type_ = "string", json_path = ".status.nodePool.state", priority = 1),
+    printcolumn(name = "Asset", type_ = "string", json_path = ".spec.modelAssetRef.name", priority = 1),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct TunePodSpec {
+    /// The order that it belongs to.
+    pub order_ref: NameRef,
+    /// Product mode.
+    #[serde(default)]
+    pub mode: Mode,
+    /// The encrypted model (`protectedModel`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_asset_ref: Option<NameRef>,
+    /// Licence contract (`protectedModel`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub contract_id: Option<String>,
+    /// Whole GPUs. Example: `1`.
+    #[schemars(range(min = 1, max = 16))]
+    pub gpus: i64,
+    /// SKU that it was sold as. Example: `StudioGen-1GPU`.
+    #[schemars(length(min = 1, max = 128))]
+    pub gpu_sku: String,
+    /// Azure VM size of the node pool. Example: `Standard_NC24ads_A100_v4`.
+    #[schemars(length(min = 1, max = 128))]
+    pub vm_size: String,
+    /// Local NVMe in GB (10^9 bytes).
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub nvme_gb: i64,
+    /// The model server; unset takes the seller's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<RuntimeSpec>,
+    /// Set once by the order to end it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub termination: Option<TunePodTermination>,
+}
+
+/// The end of a TunePod, asked for once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TunePodTermination {
+    /// Why. Example: `OrderTerminated`.
+    #[schemars(length(max = 256))]
+    pub reason: String,
+}
+
+/// Observed state of a TunePod.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TunePodStatus {
+    /// Generation of the spec that this status is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The state machine's word.
+    #[serde(default)]
+    #[x_kube(validation = Rule::new(TunePodPhase::transition_rule()).message("`phase` must follow the TunePod's state machine"))]
+    pub phase: TunePodPhase,
+    /// Metered intervals: opened in the write that says Ready, closed in the write that leaves it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["seq".into()]))]
+    #[x_kube(validation = Rule::new("oldSelf.all(o, self.exists(n, n.seq == o.seq && n.from == o.from && (!has(o.to) || (has(n.to) && n.to == o.to))))").message("`intervals` must keep every interval, and closed ones must not change"))]
+    #[schemars(length(max = 128))]
+    pub intervals: Vec<MeteredInterval>,
+    /// The node pool: what is intended is written before it is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_pool: Option<NodePoolStatus>,
+    /// The pod in the protected namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodReference>,
+    /// Base URL inside the cluster, once ready. Example: `http://tp-order-1-0.tb-acme.svc:8000`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// `Ready`, `Provisioned`, `Serving`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    #[schemars(length(max = 16))]
+    pub conditions: Vec<Condition>,
+}
+
+/// A stretch of metered time, half open.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.to) || self.to >= self.from").message("`to` must not be before `from`"))]
+pub struct MeteredInterval {
+    /// Position in the ledger, from 0.
+    #[schemars(range(min = 0))]
+    pub seq: i64,
+    /// First metered instant.
+    pub from: Time,
+    /// First instant that is no longer metered; unset while open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Time>,
+    /// GPUs held.
+    pub gpus: i64,
+    /// What opened it. Example: `Ready`.
+    pub opened_by: String,
+    /// What closed it. Example: `OrderTerminated`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_by: Option<String>,
+}
+
+impl MeteredInterval {
+    /// The interval as the usage rules take it.
+    #[must_use]
+    pub fn as_interval(&self) -> Interval {
+        Interval {
+            from_ms: self.from.0.as_millisecond(),
+            to_ms: self.to.as_ref().map(|t| t.0.as_millisecond()),
+        }
+    }
+}
+
+/// Where a node pool is in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum NodePoolState {
+    /// The name is fixed; nothing was asked for, or it is not known whether the request arrived.
+    #[default]
+    Intended,
+    /// The provider accepted the request and works on it.
+    Creating,
+    /// Its nodes are there.
+    Ready,
+    /// Deletion is intended or under way.
+    Deleting,
+    /// The provider says that it does not exist.
+    Deleted,
+}
+
+/// The node pool of a TunePod.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NodePoolStatus {
+    /// Which provider. Example: `aks`.
+    pub provider: String,
+    /// Name at the provider, made from the TunePod's UID. Example: `tbk3v5q2mzna`.
+    pub name: String,
+    /// Where it is in its life.
+    pub state: NodePoolState,
+    /// URL of the provider's running operation, without secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation_url: Option<String>,
+    /// Failed attempts since the last success.
+    #[serde(default)]
+    pub failures: i64,
+    /// Not asked again before this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt_at: Option<Time>,
+    /// The provider's last error, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub last_error: Option<String>,
+}
+
+/// A pod by name and UID.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PodReference {
+    /// Its namespace. Example: `tb-acme-protected`.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID: deletes carry it as a precondition.
+    pub uid: String,
+}

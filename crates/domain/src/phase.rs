@@ -1,0 +1,188 @@
+//! State machines as data: the legal edges, everything else refused.
+//!
+//! The same table feeds three guards: the operator (which never plans an illegal edge), the CEL rule on
+//! `status.phase` (so the API server refuses one, whoever writes it), and the diagrams in the docs.
+//! Edges: the commerce state machines of the ACP documents, `docs/concepts/state-machines.md`.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! state_machine {
+    ($(#[$doc:meta])* $name:ident starts $initial:ident { $($(#[$vdoc:meta])* $state:ident => [$($next:ident),*],)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+        pub enum $name { $($(#[$vdoc])* $state,)+ }
+
+        impl Default for $name {
+            fn default() -> Self { Self::$initial }
+        }
+
+        impl $name {
+            /// Every state, in the order of the life it describes.
+            pub const ALL: &'static [Self] = &[$(Self::$state,)+];
+
+            /// The states that may follow this one; empty for an end.
+            #[must_use]
+            pub const fn next(self) -> &'static [Self] {
+                match self { $(Self::$state => &[$(Self::$next,)*],)+ }
+            }
+
+            /// The word in `status.phase`.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$state => stringify!($state),)+ }
+            }
+
+            /// Whether `to` may be written over this state. Staying is always legal.
+            #[must_use]
+            pub fn may_become(self, to: Self) -> bool {
+                self == to || self.next().contains(&to)
+            }
+
+            /// Whether nothing follows.
+            #[must_use]
+            pub const fn is_terminal(self) -> bool { self.next().is_empty() }
+
+            /// The CEL transition rule over `self` and `oldSelf` that says the same to the API server.
+            #[must_use]
+            pub fn transition_rule() -> String {
+                cel_rule(Self::ALL.iter().map(|s| (s.as_str(), s.next().iter().map(|n| n.as_str()).collect())))
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str(self.as_str()) }
+        }
+    };
+}
+
+fn cel_rule<'a>(edges: impl Iterator<Item = (&'a str, Vec<&'a str>)>) -> String {
+    let mut rule = "self == oldSelf".to_owned();
+    for (from, to) in edges.filter(|(_, to)| !to.is_empty()) {
+        let list = to.iter().map(|t| format!("'{t}'")).collect::<Vec<_>>().join(", ");
+        rule.push_str(&format!(" || (oldSelf == '{from}' && self in [{list}])"));
+    }
+    rule
+}
+
+state_machine! {
+    /// Life of a Quote.
+    QuotePhase starts Requested {
+        /// Asked for; not priced yet.
+        Requested => [Issued, NeedsHuman, Rejected, Cancelled],
+        /// A line has no list price or a limit is passed: a person of the seller decides.
+        NeedsHuman => [Issued, Rejected, Cancelled],
+        /// Priced, digested, open for acceptance until `validUntil`.
+        Issued => [Accepted, Expired, Declined, Superseded, Withdrawn],
+        /// One order took it.
+        Accepted => [],
+        /// `validUntil` passed.
+        Expired => [],
+        /// The buyer said no.
+        Declined => [],
+        /// A newer revision replaced it.
+        Superseded => [],
+        /// The seller took it back.
+        Withdrawn => [],
+        /// No offer fits, or the request contradicts itself.
+        Rejected => [],
+        /// The buyer took the request back.
+        Cancelled => [],
+    }
+}
+
+state_machine! {
+    /// Life of an Order.
+    OrderPhase starts Pending {
+        /// Written; waiting for its quote.
+        Pending => [Confirmed, Rejected],
+        /// Priced and accepted: terms are frozen.
+        Confirmed => [Provisioning, Cancelled],
+        /// TunePods are on their way.
+        Provisioning => [Active, Failed, Terminating],
+        /// Every TunePod is ready.
+        Active => [Suspended, Terminating],
+        /// Stopped for non-payment or a licence denial.
+        Suspended => [Active, Terminating],
+        /// Provisioning gave up; it may be retried.
+        Failed => [Provisioning, Terminating],
+        /// The end was asked for; its steps are running.
+        Terminating => [Terminated],
+        /// Everything is wiped and closed.
+        Terminated => [],
+        /// Refused before confirmation.
+        Rejected => [],
+        /// Withdrawn before provisioning.
+        Cancelled => [],
+    }
+}
+
+state_machine! {
+    /// Life of a TunePod.
+    TunePodPhase starts Pending {
+        /// Written; nothing asked for yet.
+        Pending => [Scheduling, Draining],
+        /// The node pool's name is fixed and written down; the request follows.
+        Scheduling => [Provisioning, Failed, Draining],
+        /// The node pool is being made.
+        Provisioning => [Verifying, Failed, Draining],
+        /// Nodes are there; the pod starts and the readiness checks run.
+        Verifying => [Ready, Failed, Draining],
+        /// Serves, and is metered.
+        Ready => [Degraded, Updating, Suspended, Draining],
+        /// Was ready and has lost a check; not metered.
+        Degraded => [Ready, Suspended, Failed, Draining],
+        /// A change order is being applied.
+        Updating => [Verifying, Failed, Draining],
+        /// Cut off for non-payment or a licence denial.
+        Suspended => [Verifying, Draining],
+        /// Gave up; may be scheduled again.
+        Failed => [Scheduling, Draining],
+        /// The pod is being ended; the meter has stopped.
+        Draining => [Wiping],
+        /// The node pool and what was on it are being destroyed.
+        Wiping => [Wiped],
+        /// Nothing is left but the record.
+        Wiped => [],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edges(next: impl Iterator<Item = usize>) -> usize {
+        next.sum()
+    }
+
+    #[test]
+    fn the_edge_counts_are_those_of_the_documents() {
+        assert_eq!(edges(QuotePhase::ALL.iter().map(|p| p.next().len())), 12);
+        assert_eq!(edges(OrderPhase::ALL.iter().map(|p| p.next().len())), 14);
+        assert_eq!(QuotePhase::ALL.len(), 10);
+        assert_eq!(OrderPhase::ALL.len(), 10);
+        assert_eq!(TunePodPhase::ALL.len(), 12);
+        // 28 edges: 17 of the working life, nine ways into Draining, two from there to the end.
+        assert_eq!(edges(TunePodPhase::ALL.iter().map(|p| p.next().len())), 28);
+    }
+
+    #[test]
+    fn every_state_can_be_reached_and_ends_stay_ends() {
+        for phase in TunePodPhase::ALL {
+            assert!(phase.may_become(*phase));
+            let reached = *phase == TunePodPhase::default()
+                || TunePodPhase::ALL.iter().any(|from| from.next().contains(phase));
+            assert!(reached, "{phase} cannot be reached");
+        }
+        assert!(TunePodPhase::Wiped.is_terminal());
+        assert!(!TunePodPhase::Wiped.may_become(TunePodPhase::Ready));
+    }
+
+    #[test]
+    fn the_cel_rule_names_each_edge_once() {
+        let rule = OrderPhase::transition_rule();
+        assert!(rule.starts_with("self == oldSelf"));
+        assert!(rule.contains("(oldSelf == 'Terminating' && self in ['Terminated'])"));
+        assert!(!rule.contains("oldSelf == 'Terminated'"));
+    }
+}
