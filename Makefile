@@ -1,0 +1,72 @@
+# TrustBridge on Kubernetes. `make demo` runs the whole story, `make test` every tier; both set up what they need.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+TARGET  := x86_64-unknown-linux-gnu
+RELEASE := target/$(TARGET)/release
+# Static glibc, so that images are `FROM scratch`; the flag must be the same everywhere or everything compiles twice.
+STATIC  := RUSTFLAGS='-C target-feature=+crt-static'
+export TB_RELEASE_DIR := $(CURDIR)/$(RELEASE)
+
+.PHONY: help
+help: ## Lists the targets
+	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / { printf "  %-28s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo demo-down
+demo: cluster-up ## Installs what is missing, brings a cluster up and tells the whole story
+	@$(RELEASE)/tb-demo up
+
+demo-down: bins ## Ends the demo and the cluster, and proves that nothing is left
+	@$(RELEASE)/tb-demo down
+	@$(RELEASE)/tb-cluster down
+
+.PHONY: test test-unit test-cluster test-campaign
+test: ## Runs every tier: T0 pure, T1 real API server, T2 real node, the crash campaign
+	@./.ci/tiers T0 T1 T2 campaign
+
+test-unit: ## T0: needs nothing but cargo
+	cargo test --workspace
+
+test-cluster: ## T1 and T2
+	@./.ci/tiers T1 T2
+
+test-campaign: ## Kills the operator at every distinct write of its own, CI size
+	@./.ci/tiers campaign
+
+.PHONY: campaign
+campaign: cluster-up ## The full size of the crash campaign; writes its report into docs/benchmarks/
+	@$(RELEASE)/tb-campaign --full
+
+.PHONY: bins cluster-up cluster-down cluster-doctor
+bins: ## Builds every program, static
+	@command -v cargo > /dev/null || { echo "cargo is missing: install Rust 1.95 or newer (rustup, or your distribution)"; exit 1; }
+	@$(STATIC) cargo build --quiet --release --target $(TARGET) --workspace --bins
+
+cluster-up: bins ## Starts the local cluster with our images (kind with Docker; your KUBECONFIG; else a network namespace)
+	@$(RELEASE)/tb-cluster install-prerequisites
+	@$(RELEASE)/tb-cluster up
+	@$(RELEASE)/tb-cluster build-images
+	@$(RELEASE)/tb-cluster load
+
+cluster-down: bins ## Ends the local cluster and proves that nothing is left
+	@$(RELEASE)/tb-cluster down
+
+cluster-doctor: bins ## Prints each missing prerequisite with its fix
+	@$(RELEASE)/tb-cluster doctor
+
+.PHONY: lint deny generate fmt
+lint: ## Formatting, clippy, documentation links
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --quiet
+
+deny: ## Bans, licences and sources of dependencies
+	@command -v cargo-deny > /dev/null || cargo install --quiet --locked cargo-deny@0.20.2
+	cargo deny check bans licenses sources
+
+generate: ## Writes every generated file
+	cargo run --quiet --package xtask -- all
+
+fmt: ## Formats
+	cargo fmt --all
