@@ -2,6 +2,8 @@
 //! `sentinel -> domain, tbenc, azure, api (types)`, without kube's client; nothing depends on a binary crate;
 //! `simkit` only in tests.
 
+#![allow(clippy::unwrap_used, reason = "a test's helper may fail its test")]
+
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,9 +14,23 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("trustbridge-azure", &[]),
     ("trustbridge-api", &["trustbridge-domain"]),
     ("trustbridge-kit", &["trustbridge-api", "trustbridge-domain"]),
-    ("trustbridge-operator", &["trustbridge-api", "trustbridge-azure", "trustbridge-domain", "trustbridge-kit"]),
-    ("trustbridge-webhook", &["trustbridge-api", "trustbridge-domain", "trustbridge-kit"]),
-    ("trustbridge-sentinel", &["trustbridge-azure", "trustbridge-domain", "trustbridge-tbenc"]),
+    (
+        "trustbridge-operator",
+        &[
+            "trustbridge-api",
+            "trustbridge-azure",
+            "trustbridge-domain",
+            "trustbridge-kit",
+        ],
+    ),
+    (
+        "trustbridge-webhook",
+        &["trustbridge-api", "trustbridge-domain", "trustbridge-kit"],
+    ),
+    (
+        "trustbridge-sentinel",
+        &["trustbridge-azure", "trustbridge-domain", "trustbridge-tbenc"],
+    ),
     ("trustbridge-cli", &["trustbridge-azure", "trustbridge-tbenc"]),
     ("trustbridge-simkit", &["trustbridge-azure"]),
     ("trustbridge-cluster", &[]),
@@ -23,7 +39,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("xtask", &["trustbridge-api"]),
     (
         "trustbridge-e2e",
-        &["trustbridge-api", "trustbridge-azure", "trustbridge-cluster", "trustbridge-domain", "trustbridge-simkit", "trustbridge-tbenc"],
+        &[
+            "trustbridge-api",
+            "trustbridge-azure",
+            "trustbridge-cluster",
+            "trustbridge-domain",
+            "trustbridge-simkit",
+            "trustbridge-tbenc",
+        ],
     ),
 ];
 
@@ -34,7 +57,12 @@ fn workspace() -> Vec<Package> {
 
 fn ours(package: &Package, kind: DependencyKind) -> BTreeSet<String> {
     let mine = |d: &&cargo_metadata::Dependency| d.kind == kind && d.path.is_some();
-    package.dependencies.iter().filter(mine).map(|d| d.name.clone()).collect()
+    package
+        .dependencies
+        .iter()
+        .filter(mine)
+        .map(|d| d.name.clone())
+        .collect()
 }
 
 #[test]
@@ -42,9 +70,14 @@ fn dependencies_point_one_way() {
     let allowed: BTreeMap<_, _> = ALLOWED.iter().copied().collect();
     for package in workspace() {
         let name = package.name.to_string();
-        let may = allowed.get(name.as_str()).unwrap_or_else(|| panic!("{name} has no row in ALLOWED: add one"));
+        let may = allowed
+            .get(name.as_str())
+            .unwrap_or_else(|| panic!("{name} has no row in ALLOWED: add one"));
         for dependency in ours(&package, DependencyKind::Normal) {
-            assert!(may.contains(&dependency.as_str()), "{name} must not depend on {dependency}");
+            assert!(
+                may.contains(&dependency.as_str()),
+                "{name} must not depend on {dependency}"
+            );
         }
     }
 }
@@ -53,8 +86,19 @@ fn dependencies_point_one_way() {
 fn the_guard_and_the_rules_know_no_kubernetes_client() {
     for package in workspace() {
         let name = package.name.to_string();
-        if ["trustbridge-sentinel", "trustbridge-domain", "trustbridge-tbenc", "trustbridge-azure", "trustbridge-cli"].contains(&name.as_str()) {
-            let kube = package.dependencies.iter().any(|d| d.name == "kube" || d.name == "k8s-openapi");
+        if [
+            "trustbridge-sentinel",
+            "trustbridge-domain",
+            "trustbridge-tbenc",
+            "trustbridge-azure",
+            "trustbridge-cli",
+        ]
+        .contains(&name.as_str())
+        {
+            let kube = package
+                .dependencies
+                .iter()
+                .any(|d| d.name == "kube" || d.name == "k8s-openapi");
             assert!(!kube, "{name} must not depend on kube");
         }
     }
@@ -65,8 +109,16 @@ fn the_rules_do_no_io() {
     for package in workspace() {
         if ["trustbridge-domain", "trustbridge-api", "trustbridge-tbenc"].contains(&package.name.as_str()) {
             let io = ["tokio", "hyper", "axum", "reqwest"];
-            let found = package.dependencies.iter().find(|d| d.kind == DependencyKind::Normal && io.contains(&d.name.as_str()));
-            assert!(found.is_none(), "{} must not depend on {}", package.name, found.map_or("", |d| d.name.as_str()));
+            let found = package
+                .dependencies
+                .iter()
+                .find(|d| d.kind == DependencyKind::Normal && io.contains(&d.name.as_str()));
+            assert!(
+                found.is_none(),
+                "{} must not depend on {}",
+                package.name,
+                found.map_or("", |d| d.name.as_str())
+            );
         }
     }
 }
@@ -75,7 +127,11 @@ fn the_rules_do_no_io() {
 fn nothing_shipped_builds_on_the_doubles() {
     for package in workspace() {
         if package.name.as_str() != "trustbridge-e2e" {
-            assert!(!ours(&package, DependencyKind::Normal).contains("trustbridge-simkit"), "{}", package.name);
+            assert!(
+                !ours(&package, DependencyKind::Normal).contains("trustbridge-simkit"),
+                "{}",
+                package.name
+            );
         }
     }
 }

@@ -85,7 +85,10 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { gpus: Self::default_gpus(), pods: Self::default_pods() }
+        Self {
+            gpus: Self::default_gpus(),
+            pods: Self::default_pods(),
+        }
     }
 }
 

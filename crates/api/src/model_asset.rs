@@ -19,10 +19,28 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Bytes", type_ = "integer", json_path = ".spec.plaintextBytes"),
     printcolumn(name = "Fine-Tune", type_ = "boolean", json_path = ".spec.allowFinetune"),
-    printcolumn(name = "Endpoint", type_ = "string", json_path = ".spec.endpoint", priority = 1),
-    printcolumn(name = "Manifest", type_ = "string", json_path = ".spec.manifestSha256", priority = 1),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(
+        name = "Endpoint",
+        type_ = "string",
+        json_path = ".spec.endpoint",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Manifest",
+        type_ = "string",
+        json_path = ".spec.manifestSha256",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]

@@ -23,9 +23,23 @@ use trustbridge_domain::pricing::{BillingModel, ListPrice};
     printcolumn(name = "GPUs", type_ = "integer", json_path = ".spec.resources.gpus"),
     printcolumn(name = "GPU", type_ = "string", json_path = ".spec.gpu.model"),
     printcolumn(name = "Modes", type_ = "string", json_path = ".spec.modes"),
-    printcolumn(name = "Currency", type_ = "string", json_path = ".spec.billing.currency", priority = 1),
-    printcolumn(name = "VM-Size", type_ = "string", json_path = ".spec.nodeClass.vmSize", priority = 1),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(
+        name = "Currency",
+        type_ = "string",
+        json_path = ".spec.billing.currency",
+        priority = 1
+    ),
+    printcolumn(
+        name = "VM-Size",
+        type_ = "string",
+        json_path = ".spec.nodeClass.vmSize",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -71,7 +85,7 @@ pub struct Resources {
     /// Memory in GB (10^9 bytes). Example: `96`.
     #[schemars(range(min = 1, max = 65536))]
     pub ram_gb: i64,
-    /// Local NVMe in GB (10^9 bytes). Example: `1000`.
+    /// Local disk in GB (10^9 bytes). Example: `1000`.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub nvme_gb: i64,
 }
@@ -130,7 +144,11 @@ impl OfferSpec {
     /// The list prices as the quote engine takes them.
     #[must_use]
     pub fn list_prices(&self) -> Vec<ListPrice> {
-        let price = |m: &BillingPrice| ListPrice { model: m.model, minor: m.price_minor, min_hours: m.min_hours };
+        let price = |m: &BillingPrice| ListPrice {
+            model: m.model,
+            minor: m.price_minor,
+            min_hours: m.min_hours,
+        };
         self.billing.models.iter().map(price).collect()
     }
 }

@@ -227,6 +227,9 @@ pub struct MoneyAmount {
 
 impl From<Money> for MoneyAmount {
     fn from(m: Money) -> Self {
-        Self { currency: m.currency, minor: m.minor }
+        Self {
+            currency: m.currency,
+            minor: m.minor,
+        }
     }
 }

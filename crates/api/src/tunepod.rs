@@ -57,7 +57,7 @@ pub struct TunePodSpec {
     /// Azure VM size of the node pool. Example: `Standard_NC24ads_A100_v4`.
     #[schemars(length(min = 1, max = 128))]
     pub vm_size: String,
-    /// Local NVMe in GB (10^9 bytes).
+    /// Local disk in GB (10^9 bytes).
     #[serde(default)]
     #[schemars(range(min = 0, max = 1_000_000))]
     pub nvme_gb: i64,

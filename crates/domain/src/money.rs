@@ -31,7 +31,11 @@ pub fn round_half_up(numerator: i128, denominator: i128) -> Option<i64> {
     if denominator == 0 {
         return None;
     }
-    let (n, d) = if denominator < 0 { (-numerator, -denominator) } else { (numerator, denominator) };
+    let (n, d) = if denominator < 0 {
+        (-numerator, -denominator)
+    } else {
+        (numerator, denominator)
+    };
     let magnitude = (n.checked_abs()?.checked_mul(2)?.checked_add(d)?) / d.checked_mul(2)?;
     i64::try_from(if n < 0 { -magnitude } else { magnitude }).ok()
 }
@@ -65,7 +69,10 @@ mod tests {
 
     #[test]
     fn money_reads_like_money() {
-        let m = Money { currency: "USD".into(), minor: 3150 };
+        let m = Money {
+            currency: "USD".into(),
+            minor: 3150,
+        };
         assert_eq!(m.to_string(), "31.50 USD");
     }
 }

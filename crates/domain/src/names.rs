@@ -28,7 +28,11 @@ pub fn object_name(org: &str, kind: &str, natural_id: &str) -> String {
     let mut slug = slug(natural_id);
     slug.truncate(MAX_LABEL - HASH_CHARS - 1);
     let slug = slug.trim_end_matches('-');
-    if slug.is_empty() { format!("x-{hash}") } else { format!("{slug}-{hash}") }
+    if slug.is_empty() {
+        format!("x-{hash}")
+    } else {
+        format!("{slug}-{hash}")
+    }
 }
 
 /// Name of instance `index` of an order: `<order>-<index>`, shortened with a hash where it would not fit.
@@ -103,7 +107,10 @@ mod tests {
 
     #[test]
     fn ids_that_share_a_slug_stay_apart() {
-        assert_ne!(object_name("acme", "Quote", "q_a"), object_name("acme", "Quote", "q-a"));
+        assert_ne!(
+            object_name("acme", "Quote", "q_a"),
+            object_name("acme", "Quote", "q-a")
+        );
     }
 
     #[test]
@@ -120,7 +127,9 @@ mod tests {
 
     fn is_label(name: &str) -> bool {
         name.len() <= MAX_LABEL
-            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+            && name
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
             && !name.starts_with('-')
             && !name.ends_with('-')
     }

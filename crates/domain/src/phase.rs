@@ -57,12 +57,15 @@ macro_rules! state_machine {
 }
 
 fn cel_rule<'a>(edges: impl Iterator<Item = (&'a str, Vec<&'a str>)>) -> String {
-    let mut rule = "self == oldSelf".to_owned();
-    for (from, to) in edges.filter(|(_, to)| !to.is_empty()) {
-        let list = to.iter().map(|t| format!("'{t}'")).collect::<Vec<_>>().join(", ");
-        rule.push_str(&format!(" || (oldSelf == '{from}' && self in [{list}])"));
-    }
-    rule
+    let edge = |(from, to): (&str, Vec<&str>)| {
+        let list: Vec<String> = to.iter().map(|t| format!("'{t}'")).collect();
+        format!("(oldSelf == '{from}' && self in [{}])", list.join(", "))
+    };
+    let stay = "self == oldSelf".to_owned();
+    let legal: Vec<String> = std::iter::once(stay)
+        .chain(edges.filter(|(_, to)| !to.is_empty()).map(edge))
+        .collect();
+    legal.join(" || ")
 }
 
 state_machine! {

@@ -61,14 +61,19 @@ pub fn price_at_list(sku: &str, prices: &[ListPrice], wanted: Option<BillingMode
         Some(model) => prices.iter().find(|p| p.model == model),
     };
     let Some(price) = chosen else {
-        let sold: Vec<String> = prices.iter().map(|p| format!("{:?}", p.model).to_lowercase()).collect();
+        let sold: Vec<String> = prices
+            .iter()
+            .map(|p| format!("{:?}", p.model).to_lowercase())
+            .collect();
         return Priced::Refused(format!(
             "`billing.model` must be one of [{}] for sku '{sku}'; choose one of them or another offer",
             sold.join(", ")
         ));
     };
     match price.minor {
-        None => Priced::NeedsHuman(format!("sku '{sku}' has no list price; the seller quotes it by hand")),
+        None => Priced::NeedsHuman(format!(
+            "sku '{sku}' has no list price; the seller quotes it by hand"
+        )),
         Some(minor) => Priced::Lines(vec![QuoteLine {
             sku: sku.to_owned(),
             quantity,
@@ -85,8 +90,16 @@ mod tests {
 
     fn list() -> Vec<ListPrice> {
         vec![
-            ListPrice { model: BillingModel::Hourly, minor: Some(175), min_hours: 2 },
-            ListPrice { model: BillingModel::Monthly, minor: None, min_hours: 0 },
+            ListPrice {
+                model: BillingModel::Hourly,
+                minor: Some(175),
+                min_hours: 2,
+            },
+            ListPrice {
+                model: BillingModel::Monthly,
+                minor: None,
+                min_hours: 0,
+            },
         ]
     }
 
@@ -95,7 +108,10 @@ mod tests {
         let Priced::Lines(lines) = price_at_list("StudioGen-1GPU", &list(), None, 2) else {
             panic!("a list price was given")
         };
-        assert_eq!((lines[0].unit_price_minor, lines[0].quantity, lines[0].min_hours), (175, 2, 2));
+        assert_eq!(
+            (lines[0].unit_price_minor, lines[0].quantity, lines[0].min_hours),
+            (175, 2, 2)
+        );
     }
 
     #[test]

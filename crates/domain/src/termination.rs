@@ -20,37 +20,23 @@ pub enum TerminationStep {
 
 impl TerminationStep {
     /// All steps in their order.
-    pub const ALL: &'static [Self] =
-        &[Self::ExportHold, Self::Draining, Self::FinalMeter, Self::Wiping, Self::Closed];
+    pub const ALL: &'static [Self] = &[
+        Self::ExportHold,
+        Self::Draining,
+        Self::FinalMeter,
+        Self::Wiping,
+        Self::Closed,
+    ];
 }
 
-/// What of a terminating order was observed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Teardown {
-    /// The export is confirmed, or there is nothing to export.
-    pub export_settled: bool,
-    /// No pod of the order exists any more.
-    pub drained: bool,
-    /// Every interval is closed.
-    pub metered: bool,
-    /// Every TunePod is `Wiped`.
-    pub wiped: bool,
-}
-
-/// The step that an order is in: the earliest that is not yet observed as done.
+/// The step that an order is in: the earliest that `observed` does not call done.
 #[must_use]
-pub fn current_step(seen: Teardown) -> TerminationStep {
-    if !seen.export_settled {
-        TerminationStep::ExportHold
-    } else if !seen.drained {
-        TerminationStep::Draining
-    } else if !seen.metered {
-        TerminationStep::FinalMeter
-    } else if !seen.wiped {
-        TerminationStep::Wiping
-    } else {
-        TerminationStep::Closed
-    }
+pub fn current_step(observed: impl Fn(TerminationStep) -> bool) -> TerminationStep {
+    TerminationStep::ALL
+        .iter()
+        .copied()
+        .find(|step| !observed(*step))
+        .unwrap_or(TerminationStep::Closed)
 }
 
 #[cfg(test)]
@@ -58,16 +44,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_follow_what_was_seen() {
-        let mut seen = Teardown::default();
-        assert_eq!(current_step(seen), TerminationStep::ExportHold);
-        seen.export_settled = true;
-        assert_eq!(current_step(seen), TerminationStep::Draining);
-        seen.drained = true;
-        assert_eq!(current_step(seen), TerminationStep::FinalMeter);
-        seen.metered = true;
-        assert_eq!(current_step(seen), TerminationStep::Wiping);
-        seen.wiped = true;
-        assert_eq!(current_step(seen), TerminationStep::Closed);
+    fn the_earliest_unfinished_step_is_the_one_shown() {
+        assert_eq!(current_step(|_| false), TerminationStep::ExportHold);
+        assert_eq!(
+            current_step(|step| step < TerminationStep::Wiping),
+            TerminationStep::Wiping
+        );
+        // A pod that came back keeps the order draining, whatever else is done.
+        assert_eq!(
+            current_step(|step| step != TerminationStep::Draining),
+            TerminationStep::Draining
+        );
+        assert_eq!(current_step(|_| true), TerminationStep::Closed);
     }
 }

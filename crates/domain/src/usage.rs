@@ -15,7 +15,10 @@ pub struct Interval {
 /// counts nothing rather than less.
 #[must_use]
 pub fn metered_ms(intervals: &[Interval], now_ms: i64) -> i128 {
-    intervals.iter().map(|i| i128::from(i.to_ms.unwrap_or(now_ms).saturating_sub(i.from_ms).max(0))).sum()
+    intervals
+        .iter()
+        .map(|i| i128::from(i.to_ms.unwrap_or(now_ms).saturating_sub(i.from_ms).max(0)))
+        .sum()
 }
 
 /// Cost of the intervals at `minor_per_hour`, with at least `min_hours` once anything was metered at all.
@@ -37,19 +40,59 @@ mod tests {
 
     #[test]
     fn open_intervals_count_to_now() {
-        let i = [Interval { from_ms: 0, to_ms: Some(H) }, Interval { from_ms: 2 * H, to_ms: None }];
+        let i = [
+            Interval {
+                from_ms: 0,
+                to_ms: Some(H),
+            },
+            Interval {
+                from_ms: 2 * H,
+                to_ms: None,
+            },
+        ];
         assert_eq!(metered_ms(&i, 5 * H), i128::from(4 * H));
     }
 
     #[test]
     fn a_clock_that_stepped_back_takes_nothing_away() {
-        assert_eq!(metered_ms(&[Interval { from_ms: 10 * H, to_ms: None }], H), 0);
+        assert_eq!(
+            metered_ms(
+                &[Interval {
+                    from_ms: 10 * H,
+                    to_ms: None
+                }],
+                H
+            ),
+            0
+        );
     }
 
     #[test]
     fn minimum_hours_apply_once_and_only_after_use() {
         assert_eq!(hourly_cost(&[], H, 175, 2), Some(0));
-        assert_eq!(hourly_cost(&[Interval { from_ms: 0, to_ms: Some(1000) }], H, 175, 2), Some(350));
-        assert_eq!(hourly_cost(&[Interval { from_ms: 0, to_ms: Some(18 * H) }], H, 175, 2), Some(3150));
+        assert_eq!(
+            hourly_cost(
+                &[Interval {
+                    from_ms: 0,
+                    to_ms: Some(1000)
+                }],
+                H,
+                175,
+                2
+            ),
+            Some(350)
+        );
+        assert_eq!(
+            hourly_cost(
+                &[Interval {
+                    from_ms: 0,
+                    to_ms: Some(18 * H)
+                }],
+                H,
+                175,
+                2
+            ),
+            Some(3150)
+        );
     }
 }
