@@ -22,7 +22,9 @@ pub use quote::{Quote, QuoteSpec, QuoteStatus};
 pub use reference::{Mode, NameRef, RuntimeSpec};
 pub use tunepod::{TunePod, TunePodSpec, TunePodStatus};
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+};
 use kube::CustomResourceExt;
 
 /// API group of every kind.
@@ -33,12 +35,37 @@ pub const VERSION: &str = "v1alpha1";
 /// Every custom resource definition, in the order in which they should be applied.
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    vec![
+    let mut all = vec![
         BuyerOrg::crd(),
         Offer::crd(),
         ModelAsset::crd(),
         Quote::crd(),
         Order::crd(),
         TunePod::crd(),
-    ]
+    ];
+    for version in all.iter_mut().flat_map(|crd| crd.spec.versions.iter_mut()) {
+        if let Some(schema) = version
+            .schema
+            .as_mut()
+            .and_then(|s| s.open_api_v3_schema.as_mut())
+        {
+            drop_unsigned_formats(schema);
+        }
+    }
+    all
+}
+
+/// Kubernetes knows no unsigned integer formats and warns of them; the lower bound already says the same.
+fn drop_unsigned_formats(schema: &mut JSONSchemaProps) {
+    if schema.format.as_deref().is_some_and(|f| f.starts_with("uint")) {
+        schema.format = None;
+    }
+    schema
+        .properties
+        .iter_mut()
+        .flat_map(|p| p.values_mut())
+        .for_each(drop_unsigned_formats);
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = schema.items.as_mut() {
+        drop_unsigned_formats(items);
+    }
 }
