@@ -1,0 +1,54 @@
+//! How long a file is: the only protection against truncation that tbenc/v1 has.
+
+use crate::error::Error;
+use crate::header::HEADER_BYTES;
+
+/// Smallest accepted chunk.
+pub const MIN_CHUNK_BYTES: u32 = 1;
+/// Largest accepted chunk (64 MiB): a reader holds one in memory.
+pub const MAX_CHUNK_BYTES: u32 = 64 << 20;
+/// The chunk size that writers use where nothing else is asked (4 MiB).
+pub const DEFAULT_CHUNK_BYTES: u32 = 4 << 20;
+/// Largest accepted plaintext of one file (16 TiB).
+pub const MAX_PLAINTEXT_BYTES: u64 = 1 << 44;
+/// Bytes that a record adds to its plaintext: the length field and the tag.
+pub const RECORD_OVERHEAD: usize = PT_LEN_BYTES + TAG_BYTES;
+
+pub(crate) const PT_LEN_BYTES: usize = 4;
+pub(crate) const TAG_BYTES: usize = 16;
+
+/// Number of records of a file: none for an empty one.
+#[must_use]
+pub fn record_count(plaintext_bytes: u64, chunk_bytes: u32) -> u64 {
+    plaintext_bytes.div_ceil(u64::from(chunk_bytes.max(MIN_CHUNK_BYTES)))
+}
+
+/// Exact length of the tbenc file of a plaintext: `32 + P + 20·ceil(P/C)`.
+///
+/// Saturates instead of overflowing; lengths that are accepted anywhere are far below that.
+#[must_use]
+pub fn ciphertext_bytes(plaintext_bytes: u64, chunk_bytes: u32) -> u64 {
+    (RECORD_OVERHEAD as u64)
+        .saturating_mul(record_count(plaintext_bytes, chunk_bytes))
+        .saturating_add(plaintext_bytes)
+        .saturating_add(HEADER_BYTES as u64)
+}
+
+/// Refuses a blob whose length is not the exact one. The first question to ask about a blob.
+pub fn check_size(actual: u64, plaintext_bytes: u64, chunk_bytes: u32) -> Result<(), Error> {
+    let expected = ciphertext_bytes(plaintext_bytes, chunk_bytes);
+    if actual == expected {
+        return Ok(());
+    }
+    Err(Error::Size {
+        actual,
+        expected,
+        plaintext_bytes,
+        chunk_bytes,
+    })
+}
+
+/// Plaintext bytes of the next record when `remaining` are still to come.
+pub(crate) fn next_chunk_bytes(remaining: u64, chunk_bytes: u32) -> u32 {
+    u32::try_from(remaining).map_or(chunk_bytes, |rest| rest.min(chunk_bytes))
+}
