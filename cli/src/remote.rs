@@ -85,19 +85,41 @@ impl From<http::Error> for Failure {
         } else {
             Exit::Input
         };
-        Self::new(exit, error.to_string())
+        let text = error.to_string();
+        let next = if text.contains("UnknownIssuer") {
+            "; trust its certificate authority with --ca-file"
+        } else {
+            ""
+        };
+        Self::new(exit, text + next)
     }
 }
 
 impl From<blob::Error> for Failure {
     fn from(error: blob::Error) -> Self {
+        let error = match error {
+            blob::Error::Http(error) => return error.into(),
+            other => other,
+        };
         let exit = match &error {
             _ if error.is_transient() => Exit::Unreachable,
             blob::Error::Service { .. } => Exit::Refused,
             blob::Error::File { .. } => Exit::Local,
             _ => Exit::Input,
         };
-        Self::new(exit, error.to_string())
+        Self::new(exit, format!("{error}{}", next_step(&error)))
+    }
+}
+
+fn next_step(error: &blob::Error) -> &'static str {
+    match error {
+        blob::Error::Service { status, .. } if matches!(status.as_u16(), 401 | 403) => {
+            "; the SAS or key is wrong, has run out, or does not allow writing: give another one"
+        }
+        blob::Error::Service { code, .. } if code == "ContainerNotFound" => {
+            "; make the container first, or give --create-container and the account's key"
+        }
+        _ => "",
     }
 }
 

@@ -7,9 +7,10 @@
 )]
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use trustbridge_api::ModelAsset;
@@ -347,4 +348,67 @@ fn the_model_asset_is_one_that_the_cluster_accepts() {
     );
     let from_json: ModelAsset = serde_json::from_value(json(dir.path(), line)).unwrap();
     assert_eq!(from_json.spec, asset.spec);
+}
+
+#[test]
+fn a_key_can_come_from_standard_input() {
+    let (dir, _) = encrypted_model();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_trustbridge"))
+        .current_dir(dir.path())
+        .args(["verify", "--in", "enc", "--key", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let key = fs::read(dir.path().join("enc/asset.key")).unwrap();
+    child.stdin.take().unwrap().write_all(&key).unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+/// Kills the program as soon as it has begun to write. What is there then under the final names must be whole.
+#[test]
+fn a_killed_encryption_leaves_nothing_that_looks_complete() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    ok(dir, "sample-model --out model --size-mib 24");
+    let shard = "model/model-00001-of-00002.safetensors";
+    let mut interrupted = 0;
+    for round in 0..6 {
+        let (line, manifest) = if round % 2 == 0 {
+            (
+                format!("encrypt --in model --out e{round}"),
+                format!("e{round}/model.manifest.json"),
+            )
+        } else {
+            (
+                format!("encrypt --in {shard} --out e{round}/model.tbenc"),
+                format!("e{round}/model.manifest.json"),
+            )
+        };
+        let place = if round % 2 == 0 {
+            dir.to_owned()
+        } else {
+            dir.join(format!("e{round}"))
+        };
+        let mut child = Command::new(env!("CARGO_BIN_EXE_trustbridge"))
+            .current_dir(dir)
+            .args(line.split_whitespace())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let begun = || place.exists() && names(&place).iter().any(|name| name.contains(".partial-"));
+        while child.try_wait().unwrap().is_none() && !begun() {}
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if dir.join(&manifest).exists() {
+            ok(dir, &format!("verify --manifest {manifest}"));
+        } else {
+            interrupted += 1;
+            assert!(!dir.join(format!("e{round}/files")).exists());
+        }
+        for name in names(dir).iter().filter(|name| name.contains(".partial-")) {
+            fs::remove_dir_all(dir.join(name)).unwrap();
+        }
+    }
+    assert!(interrupted > 0, "no run was interrupted, so nothing was shown");
 }

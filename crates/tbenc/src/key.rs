@@ -2,7 +2,7 @@
 
 use aws_lc_rs::{hkdf, rand};
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::error::Error;
 
@@ -13,7 +13,7 @@ const FILE_INFO: &[u8] = b"trustbridge/tbenc/v1/file\0";
 const COMMIT_INFO: &[u8] = b"trustbridge/tbenc/v1/commit\0";
 
 /// An AES-256 key. It is wiped when dropped, cannot be cloned and has no `Debug`.
-#[derive(Zeroize, ZeroizeOnDrop)]
+#[derive(ZeroizeOnDrop)]
 pub struct Key([u8; KEY_BYTES]);
 
 impl Key {

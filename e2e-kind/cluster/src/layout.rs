@@ -143,6 +143,12 @@ impl Layout {
         self.state.join("kubectl-cache")
     }
 
+    /// Helm's folders; by default it writes into the user's home.
+    #[must_use]
+    pub fn helm_home(&self) -> PathBuf {
+        self.state.join("helm")
+    }
+
     /// The NetworkPolicy agent's socket, where the CNI gate reports each pod.
     #[must_use]
     pub fn netpol_socket(&self) -> PathBuf {

@@ -177,6 +177,7 @@ fn build_or_load(
 ) -> Result<()> {
     let workspace = Workspace::find()?;
     let chosen = images::select(names)?;
+    let _lock = Lock::take(&layout.cache().join("images.lock"), "build of images", progress)?;
     match current_backend(layout)? {
         Backend::Kind => kind::load(layout, &workspace, &chosen, progress),
         Backend::External if load => bail!(
@@ -230,6 +231,12 @@ fn kubectl_env(layout: &Layout) -> Result<()> {
         Backend::Local => {
             println!("export KUBECONFIG='{}'", layout.kubeconfig().display());
             println!("export KUBECACHEDIR='{}'", layout.kubectl_cache().display());
+            for folder in ["CACHE", "CONFIG", "DATA"] {
+                println!(
+                    "export HELM_{folder}_HOME='{}'",
+                    layout.helm_home().join(folder.to_lowercase()).display()
+                );
+            }
             println!("export PATH='{}':\"$PATH\"", layout.bin().display());
         }
     }

@@ -112,7 +112,7 @@ pub fn down(layout: &Layout, progress: &Progress) -> Result<()> {
 pub fn load(layout: &Layout, workspace: &Workspace, chosen: &[Image], progress: &Progress) -> Result<()> {
     let wanted = images_for_kind(chosen);
     progress.step("cargo build", || {
-        images::build_programs(workspace, &images::packages(&wanted))
+        images::build_programs(workspace, &images::programs(&wanted))
     })?;
     for image in wanted {
         let context = image.context(layout, workspace);

@@ -13,7 +13,7 @@ use crate::command;
 use crate::control_plane;
 use crate::doctor;
 use crate::forward;
-use crate::images::{self, Archive, Image, Set};
+use crate::images::{self, Archive, Image, Program, Set};
 use crate::journal::{Entry, Journal};
 use crate::kubeconfig;
 use crate::kubectl::Kubectl;
@@ -31,11 +31,16 @@ use crate::teardown;
 use crate::tools;
 use crate::workspace::Workspace;
 
-/// Packages of this workspace that the node itself needs.
-const HARNESS_PACKAGES: [&str; 3] = [
-    "trustbridge-cluster",
-    "trustbridge-netpol",
-    "trustbridge-fake-gpu",
+/// Programs of this workspace that run on the node itself, beside those in the harness's images.
+const NODE_PROGRAMS: [Program; 2] = [
+    Program {
+        package: "trustbridge-netpol",
+        name: "tb-netpol",
+    },
+    Program {
+        package: "trustbridge-netpol",
+        name: "tb-cni-gate",
+    },
 ];
 
 /// Brings the cluster up, or says that it is up.
@@ -115,12 +120,7 @@ pub fn build_images(
     progress: &Progress,
 ) -> Result<Vec<Archive>> {
     if build {
-        let packages = images::packages(chosen);
-        if !packages.is_empty() {
-            progress.step(&format!("cargo build {}", packages.join(" ")), || {
-                images::build_programs(workspace, &packages)
-            })?;
-        }
+        build_programs(workspace, &images::programs(chosen), progress)?;
     }
     chosen
         .iter()
@@ -132,18 +132,27 @@ pub fn build_images(
         .collect()
 }
 
+fn build_programs(workspace: &Workspace, programs: &[Program], progress: &Progress) -> Result<()> {
+    let names: Vec<&str> = programs.iter().map(|program| program.name).collect();
+    progress.step(&format!("cargo build {}", names.join(" ")), || {
+        images::build_programs(workspace, programs)
+    })
+}
+
 /// Everything that does not touch the machine: it goes on where an earlier try stopped.
 fn prepare(layout: &Layout, workspace: &Workspace, build: bool, progress: &Progress) -> Result<Vec<Archive>> {
     tools::ensure(layout, workspace, &[tools::Set::Cluster], progress)?;
-    if build {
-        progress.step("cargo build of the node's own programs", || {
-            images::build_programs(workspace, &HARNESS_PACKAGES)
-        })?;
-    }
     let harness: Vec<Image> = images::catalog()
         .into_iter()
         .filter(|image| image.set == Set::Harness)
         .collect();
+    if build {
+        let programs: Vec<Program> = NODE_PROGRAMS
+            .into_iter()
+            .chain(images::programs(&harness))
+            .collect();
+        build_programs(workspace, &programs, progress)?;
+    }
     build_images(layout, workspace, &harness, false, progress)
 }
 

@@ -25,31 +25,41 @@ pub struct Archive {
     pub file: PathBuf,
 }
 
-/// Builds the named packages as static programs.
-pub fn build_programs(workspace: &Workspace, packages: &[&str]) -> Result<()> {
+/// A program of a package of this workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// The package.
+    pub package: &'static str,
+    /// The program's name.
+    pub name: &'static str,
+}
+
+/// Builds these programs, static ones, and no other program of their packages.
+pub fn build_programs(workspace: &Workspace, programs: &[Program]) -> Result<()> {
+    if programs.is_empty() {
+        return Ok(());
+    }
     let mut command = Command::new("cargo");
     command
         .current_dir(workspace.root())
         .env("RUSTFLAGS", "-C target-feature=+crt-static");
-    command.args(["build", "--release", "--locked", "--bins", "--target", TARGET]);
-    for package in packages {
-        command.args(["-p", package]);
+    command.args(["build", "--release", "--locked", "--target", TARGET]);
+    for program in programs {
+        command.args(["-p", program.package, "--bin", program.name]);
     }
     command::run(&mut command)
 }
 
-/// The packages whose programs these images hold.
-pub(crate) fn packages(images: &[Image]) -> Vec<&'static str> {
-    let mut names: Vec<&str> = images
-        .iter()
-        .filter_map(|image| match image.from {
-            Programs::Package(name) => Some(name),
-            Programs::Tools => None,
-        })
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    names
+/// The programs of this workspace that these images hold.
+pub(crate) fn programs(images: &[Image]) -> Vec<Program> {
+    let of = |image: &Image| match image.from {
+        Programs::Package(package) => Some(Program {
+            package,
+            name: image.program,
+        }),
+        Programs::Tools => None,
+    };
+    images.iter().filter_map(of).collect()
 }
 
 /// Builds one image into the cache, unless it is there already.

@@ -37,7 +37,8 @@ pub fn down(layout: &Layout, progress: &Progress) -> Result<()> {
     })?;
     progress.step("unmount", || mounts::unmount_below(layout.state()))?;
     progress.step("remove network namespaces", || {
-        namespaces::remove(&entries, &pods)
+        let abandoned = namespaces::abandoned(&entries, &processes::occupied());
+        namespaces::remove(&entries, &[pods, abandoned].concat())
     })?;
     progress.step("remove control groups", || {
         all_groups(&entries)?

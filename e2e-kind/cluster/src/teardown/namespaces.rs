@@ -1,6 +1,8 @@
 //! Network namespaces: ours by name, those of pods by what the runtime wrote down and by what was there before.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -10,17 +12,37 @@ use nix::mount::{MntFlags, umount2};
 use super::mounts;
 use crate::journal::Entry;
 use crate::netns::Place;
+use crate::network::CNI_NETWORK;
 
 /// Where named namespaces live.
 pub(crate) const FOLDER: &str = "/run/netns";
+/// Where the runtime keeps what each CNI plug-in answered.
+const RESULTS: &str = "/var/lib/cni/results";
 /// The container runtime's prefix for a pod's namespace.
 const POD_PREFIX: &str = "cni-";
 
-/// The names below `/run/netns` that are a pod's of this cluster: they appeared after `up` began.
+/// The namespaces of this cluster's pods: they appeared after `up` began, and the runtime wrote down that they are
+/// of our pod network. Whoever stands in one of them is ours.
 pub(super) fn of_pods(entries: &[Entry]) -> Vec<PathBuf> {
-    pods(&names(), entries)
-        .iter()
-        .map(|name| Path::new(FOLDER).join(name))
+    let results = files_of(RESULTS).into_iter().filter(|path| {
+        path.file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with(CNI_NETWORK))
+    });
+    let written: Vec<String> = results.filter_map(|path| fs::read_to_string(path).ok()).collect();
+    let ours = appeared(&names(), entries)
+        .into_iter()
+        .filter(|name| written.iter().any(|text| text.contains(name.as_str())));
+    ours.map(|name| Path::new(FOLDER).join(name)).collect()
+}
+
+/// Namespaces that were made for a pod and never came into use: a crash fell between making one and writing it down.
+/// One in which a process stands belongs to somebody else's runtime, and is left alone.
+pub(super) fn abandoned(entries: &[Entry], occupied: &BTreeSet<u64>) -> Vec<PathBuf> {
+    let paths = appeared(&names(), entries)
+        .into_iter()
+        .map(|name| Path::new(FOLDER).join(name));
+    paths
+        .filter(|path| fs::metadata(path).is_ok_and(|data| !occupied.contains(&data.ino())))
         .collect()
 }
 
@@ -72,8 +94,17 @@ fn remove_one(path: &Path) -> Result<()> {
     }
 }
 
-/// Pure part of [`of_pods`]. Without a journal nothing is known, and nothing is taken.
-fn pods(now: &[String], entries: &[Entry]) -> Vec<String> {
+fn files_of(folder: &str) -> Vec<PathBuf> {
+    fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect()
+}
+
+/// Names of pods' namespaces that were not there before. Without a journal nothing is known, and nothing is taken.
+fn appeared(now: &[String], entries: &[Entry]) -> Vec<String> {
     let before = entries.iter().find_map(|entry| match entry {
         Entry::NamespacesBefore { names, .. } => Some(names),
         _ => None,
@@ -96,7 +127,7 @@ mod tests {
             names: vec!["cni-old".into(), "vpn".into()],
             mounted: true,
         }];
-        assert_eq!(pods(&now, &entries), ["cni-new"]);
-        assert!(pods(&now, &[]).is_empty());
+        assert_eq!(appeared(&now, &entries), ["cni-new"]);
+        assert!(appeared(&now, &[]).is_empty());
     }
 }

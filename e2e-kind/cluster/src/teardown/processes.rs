@@ -158,6 +158,14 @@ fn our_namespaces(pods: &[PathBuf]) -> BTreeSet<u64> {
     inodes.filter(|inode| Some(*inode) != host).collect()
 }
 
+/// Inodes of all network namespaces in which a process stands.
+pub(super) fn occupied() -> BTreeSet<u64> {
+    scan()
+        .into_iter()
+        .filter_map(|process| process.namespace)
+        .collect()
+}
+
 fn scan() -> Vec<Process> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| {

@@ -20,11 +20,13 @@ pub fn left_over(layout: &Layout, entries: &[Entry]) -> Result<Vec<String>> {
             .iter()
             .map(|path| format!("mount {}", path.display())),
     );
+    let abandoned = namespaces::abandoned(entries, &processes::occupied());
     let named = [Place::Node.path(), Place::Outside.path()];
     left.extend(
         named
             .iter()
             .chain(&pods)
+            .chain(&abandoned)
             .filter(|path| path.exists())
             .map(|path| format!("network namespace {}", path.display())),
     );

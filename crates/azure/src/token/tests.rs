@@ -1,0 +1,93 @@
+use super::*;
+use axum::extract::State;
+use axum::routing::post;
+use axum::{Json, Router};
+use std::sync::{Arc, Mutex as StdMutex};
+
+type Seen = Arc<StdMutex<Vec<String>>>;
+
+async fn authority() -> (String, Seen) {
+    let seen = Seen::default();
+    let answer = |State(seen): State<Seen>, body: String| async move {
+        let refuse = body.contains("wrong");
+        seen.lock().unwrap().push(body);
+        if refuse {
+            let text = "AADSTS7000215: Invalid client secret provided.";
+            let body = serde_json::json!({"error": "invalid_client", "error_description": text});
+            return (::http::StatusCode::UNAUTHORIZED, Json(body));
+        }
+        (
+            ::http::StatusCode::OK,
+            Json(serde_json::json!({"access_token": "t0ken", "expires_in": 100})),
+        )
+    };
+    let router = Router::new()
+        .route("/tenant/oauth2/v2.0/token", post(answer))
+        .with_state(seen.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, seen)
+}
+
+fn source(authority: String, proof: Proof) -> TokenSource {
+    let http = Client::builder()
+        .system_bundle(false)
+        .allow_loopback_http()
+        .build()
+        .unwrap();
+    let identity = Identity {
+        authority,
+        tenant: "tenant".to_owned(),
+        client_id: "client".to_owned(),
+        scope: ARM_SCOPE.to_owned(),
+        proof,
+    };
+    TokenSource::new(http, identity)
+}
+
+fn soon() -> Deadline {
+    Deadline::after(Duration::from_secs(20))
+}
+
+#[tokio::test]
+async fn a_token_is_kept_and_the_file_is_read_again_for_the_next_one() {
+    let (url, seen) = authority().await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "first\n").unwrap();
+    let source = source(url, Proof::AssertionFile(file.path().to_owned()));
+    assert_eq!(source.token(soon()).await.unwrap().expose(), "t0ken");
+    source.token(soon()).await.unwrap();
+    assert_eq!(seen.lock().unwrap().len(), 1);
+    std::fs::write(file.path(), "second").unwrap();
+    source.forget().await;
+    source.token(soon()).await.unwrap();
+    let seen = seen.lock().unwrap();
+    assert!(seen[0].contains("client_assertion=first") && seen[0].contains("jwt-bearer"));
+    assert!(seen[1].contains("client_assertion=second"));
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_number_and_not_the_secret() {
+    let (url, _) = authority().await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "wrong").unwrap();
+    let source = source(url, Proof::ClientSecretFile(file.path().to_owned()));
+    let error = source.token(soon()).await.unwrap_err();
+    assert!(
+        error.to_string().contains("invalid_client AADSTS7000215"),
+        "{error}"
+    );
+    assert!(!error.to_string().contains("wrong"), "{error}");
+}
+
+#[tokio::test]
+async fn an_empty_file_is_named() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let source = source(
+        "https://h".to_owned(),
+        Proof::ClientSecretFile(file.path().to_owned()),
+    );
+    let error = source.token(soon()).await.unwrap_err();
+    assert!(error.to_string().contains("it is empty"), "{error}");
+}

@@ -1,0 +1,436 @@
+//! The only way in which a controller writes.
+//!
+//! Every call has a deadline and asks the leader first. Applies are forced, by a manager from the
+//! registry; only objects that were built are applied, never ones that were read.
+
+use crate::lease::Leader;
+use crate::telemetry::Metrics;
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions,
+};
+use kube::core::Resource;
+use kube::{Client, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Time for one call.
+pub const CALL: Duration = Duration::from_secs(8);
+
+/// Who owns the fields of an apply. Every one in use is in [`FieldManager::ALL`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FieldManager(&'static str);
+
+macro_rules! field_managers {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)+) => {
+        impl FieldManager {
+            $($(#[$doc])* pub const $name: Self = Self($text);)+
+            /// The registry.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+        }
+    };
+}
+
+field_managers! {
+    /// What a BuyerOrg brings: namespaces, quota, policies, accounts.
+    BUYER_ORG = "trustbridge-operator/buyerorg";
+    /// Status of a BuyerOrg.
+    BUYER_ORG_STATUS = "trustbridge-operator/buyerorg-status";
+    /// Status of an Offer.
+    OFFER_STATUS = "trustbridge-operator/offer-status";
+    /// Status of a ModelAsset.
+    MODEL_ASSET_STATUS = "trustbridge-operator/modelasset-status";
+    /// Status of a Quote by its own controller.
+    QUOTE_STATUS = "trustbridge-operator/quote-status";
+    /// Objects that an Order creates.
+    ORDER = "trustbridge-operator/order";
+    /// The `termination` that an Order sets on its TunePods.
+    ORDER_TERMINATION = "trustbridge-operator/order-termination";
+    /// Status of an Order.
+    ORDER_STATUS = "trustbridge-operator/order-status";
+    /// What a TunePod brings: its pod, Service and EndpointSlice.
+    TUNEPOD = "trustbridge-operator/tunepod";
+    /// The finalizer of a TunePod.
+    TUNEPOD_FINALIZER = "trustbridge-operator/tunepod-finalizer";
+    /// Status of a TunePod.
+    TUNEPOD_STATUS = "trustbridge-operator/tunepod-status";
+}
+
+impl FieldManager {
+    /// The name that appears in `metadata.managedFields`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+/// Why a call to the API server did not do what it was for.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Somebody else holds the lease, or ours was not renewed in time.
+    #[error("not the leader any more; nothing was written")]
+    NotLeader,
+    /// No answer in time; the write may or may not have happened.
+    #[error("{verb} {target}: no answer within {} s; it is looked at again", CALL.as_secs())]
+    Timeout {
+        /// What was asked.
+        verb: &'static str,
+        /// Of which object.
+        target: String,
+    },
+    /// The API server refused.
+    #[error("{verb} {target}: {}", crate::client::words(source))]
+    Api {
+        /// What was asked.
+        verb: &'static str,
+        /// Of which object.
+        target: String,
+        /// Its words.
+        source: kube::Error,
+    },
+}
+
+impl Error {
+    /// The status that the API server answered, if it answered.
+    #[must_use]
+    pub fn status(&self) -> Option<&kube::core::Status> {
+        match self {
+            Self::Api {
+                source: kube::Error::Api(status),
+                ..
+            } => Some(status),
+            _ => None,
+        }
+    }
+
+    /// Whether a precondition (resource version, UID) did not hold any more.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        self.status()
+            .is_some_and(|s| s.code == 409 && !s.is_already_exists())
+    }
+
+    /// Whether it lost a race, so that looking again is all there is to do.
+    #[must_use]
+    pub fn lost_race(&self) -> bool {
+        self.is_conflict() || self.status().is_some_and(|s| s.code == 404)
+    }
+
+    /// One word for the metric.
+    #[must_use]
+    pub fn category(&self) -> &'static str {
+        match self {
+            Self::NotLeader => "not_leader",
+            Self::Timeout { .. } => "timeout",
+            Self::Api {
+                source: kube::Error::Api(s),
+                ..
+            } => match s.code {
+                409 => "conflict",
+                403 => "forbidden",
+                404 => "not_found",
+                422 => "invalid",
+                429 => "throttled",
+                _ => "api",
+            },
+            Self::Api { .. } => "transport",
+        }
+    }
+}
+
+/// An object of any kind by where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its kind.
+    pub resource: ApiResource,
+    /// Its namespace; `None` when cluster scoped.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+impl Target {
+    /// The object of kind `K` of that name.
+    #[must_use]
+    pub fn new<K: Resource<DynamicType = ()>>(namespace: Option<&str>, name: &str) -> Self {
+        Self {
+            resource: ApiResource::erase::<K>(&()),
+            namespace: namespace.map(str::to_owned),
+            name: name.to_owned(),
+        }
+    }
+
+    /// Where `object` is.
+    #[must_use]
+    pub fn of<K: Resource<DynamicType = ()>>(object: &K) -> Self {
+        Self::new::<K>(object.meta().namespace.as_deref(), &object.name_any())
+    }
+
+    fn api(&self, client: &Client) -> Api<DynamicObject> {
+        match &self.namespace {
+            Some(namespace) => Api::namespaced_with(client.clone(), namespace, &self.resource),
+            None => Api::all_with(client.clone(), &self.resource),
+        }
+    }
+
+    fn header(&self, uid: Option<&str>, resource_version: Option<&str>) -> Value {
+        let mut metadata = json!({ "name": self.name });
+        if let Some(map) = metadata.as_object_mut() {
+            let pairs = [
+                ("namespace", self.namespace.as_deref()),
+                ("uid", uid),
+                ("resourceVersion", resource_version),
+            ];
+            for (key, value) in pairs.into_iter().filter_map(|(k, v)| v.map(|v| (k, v))) {
+                map.insert(key.to_owned(), value.into());
+            }
+        }
+        json!({ "apiVersion": self.resource.api_version, "kind": self.resource.kind, "metadata": metadata })
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{} {namespace}/{}", self.resource.kind, self.name),
+            None => write!(f, "{} {}", self.resource.kind, self.name),
+        }
+    }
+}
+
+/// An object as it was built: where it goes and what it says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Built {
+    /// Where it goes.
+    pub target: Target,
+    /// What it says.
+    pub body: Value,
+}
+
+impl Built {
+    /// `object`, ready to be written.
+    #[must_use]
+    pub fn of<K: Resource<DynamicType = ()> + Serialize>(object: &K) -> Self {
+        // Kubernetes types always serialise; the API server would refuse an empty body in any case.
+        Self {
+            target: Target::of(object),
+            body: serde_json::to_value(object).unwrap_or_default(),
+        }
+    }
+}
+
+/// What a create came to.
+#[derive(Clone, Debug)]
+pub enum Created {
+    /// It was made now.
+    New(Box<DynamicObject>),
+    /// One of that name was there.
+    Exists,
+}
+
+/// The status of an object as it should be, for the very object that was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StatusWrite {
+    /// Of which object.
+    pub target: Target,
+    /// Its UID: a namesake that came later is not touched.
+    pub uid: String,
+    /// The version that the decision was made from: a later one is not overwritten.
+    pub resource_version: String,
+    /// The status.
+    pub status: Value,
+}
+
+/// Writes, as the leader.
+#[derive(Clone)]
+pub struct Writer {
+    client: Client,
+    leader: Leader,
+    metrics: Arc<Metrics>,
+}
+
+impl Writer {
+    /// A writer for `leader`.
+    #[must_use]
+    pub const fn new(client: Client, leader: Leader, metrics: Arc<Metrics>) -> Self {
+        Self {
+            client,
+            leader,
+            metrics,
+        }
+    }
+
+    /// Reads an object as it is now.
+    pub async fn get<K>(&self, namespace: Option<&str>, name: &str) -> Result<Option<K>, Error>
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    {
+        let target = Target::new::<K>(namespace, name);
+        let found = bounded("get", &target, target.api(&self.client).get_opt(name)).await?;
+        let parse = |object: DynamicObject| serde_json::to_value(object).and_then(serde_json::from_value);
+        found
+            .map(parse)
+            .transpose()
+            .map_err(|e| api("get", &target, kube::Error::SerdeError(e)))
+    }
+
+    /// Reads an object of any kind as it is now.
+    pub async fn get_any(&self, target: &Target) -> Result<Option<Value>, Error> {
+        let found = bounded("get", target, target.api(&self.client).get_opt(&target.name)).await?;
+        let value = found.map(serde_json::to_value).transpose();
+        value.map_err(|e| api("get", target, kube::Error::SerdeError(e)))
+    }
+
+    /// Applies `built`.
+    pub async fn apply(&self, manager: FieldManager, built: &Built) -> Result<(), Error> {
+        let (handle, params) = (
+            built.target.api(&self.client),
+            PatchParams::apply(manager.0).force(),
+        );
+        let patch = Patch::Apply(&built.body);
+        self.write(
+            "apply",
+            &built.target,
+            handle.patch(&built.target.name, &params, &patch),
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Creates `built`, once: its name is the lock.
+    pub async fn create(&self, manager: FieldManager, built: &Built) -> Result<Created, Error> {
+        let handle = built.target.api(&self.client);
+        let params = PostParams {
+            field_manager: Some(manager.0.to_owned()),
+            ..PostParams::default()
+        };
+        let object: DynamicObject = serde_json::from_value(built.body.clone())
+            .map_err(|e| api("create", &built.target, kube::Error::SerdeError(e)))?;
+        match self
+            .write("create", &built.target, handle.create(&params, &object))
+            .await
+        {
+            Ok(made) => Ok(Created::New(Box::new(made))),
+            Err(error) if error.status().is_some_and(kube::core::Status::is_already_exists) => {
+                Ok(Created::Exists)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes the object of that UID; one that is gone, or whose name another has now, is deleted already.
+    pub async fn delete(&self, target: &Target, uid: &str) -> Result<(), Error> {
+        let preconditions = Preconditions {
+            uid: Some(uid.to_owned()),
+            resource_version: None,
+        };
+        let params = DeleteParams::background().preconditions(preconditions);
+        match self
+            .write(
+                "delete",
+                target,
+                target.api(&self.client).delete(&target.name, &params),
+            )
+            .await
+        {
+            Ok(_) => Ok(()),
+            Err(error) if error.lost_race() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Applies a status to the version that it was decided from.
+    pub async fn status(&self, manager: FieldManager, write: &StatusWrite) -> Result<(), Error> {
+        let mut body = write
+            .target
+            .header(Some(&write.uid), Some(&write.resource_version));
+        if let Some(map) = body.as_object_mut() {
+            map.insert("status".to_owned(), write.status.clone());
+        }
+        let (handle, params) = (
+            write.target.api(&self.client),
+            PatchParams::apply(manager.0).force(),
+        );
+        let patch = Patch::Apply(&body);
+        self.write(
+            "status",
+            &write.target,
+            handle.patch_status(&write.target.name, &params, &patch),
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Makes `finalizers` those that `manager` holds on the object of that UID; others' stay.
+    pub async fn finalizers(
+        &self,
+        manager: FieldManager,
+        target: &Target,
+        uid: &str,
+        finalizers: &[&str],
+    ) -> Result<(), Error> {
+        let mut body = target.header(Some(uid), None);
+        if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut)
+            && !finalizers.is_empty()
+        {
+            metadata.insert("finalizers".to_owned(), json!(finalizers));
+        }
+        let (handle, params) = (target.api(&self.client), PatchParams::apply(manager.0).force());
+        let patch = Patch::Apply(&body);
+        self.write("finalizers", target, handle.patch(&target.name, &params, &patch))
+            .await
+            .map(drop)
+    }
+
+    /// Fails unless this process leads; asked before an effect outside the cluster.
+    pub fn check_leader(&self) -> Result<(), Error> {
+        if self.leader.is_current() {
+            Ok(())
+        } else {
+            Err(Error::NotLeader)
+        }
+    }
+
+    async fn write<T>(
+        &self,
+        verb: &'static str,
+        target: &Target,
+        call: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, Error> {
+        self.check_leader()?;
+        let result = bounded(verb, target, call).await;
+        self.metrics
+            .wrote(verb, result.as_ref().map_or_else(Error::category, |_| "ok"));
+        result
+    }
+}
+
+async fn bounded<T>(
+    verb: &'static str,
+    target: &Target,
+    call: impl Future<Output = kube::Result<T>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(CALL, call).await {
+        Ok(answer) => answer.map_err(|source| api(verb, target, source)),
+        Err(_) => Err(Error::Timeout {
+            verb,
+            target: target.to_string(),
+        }),
+    }
+}
+
+fn api(verb: &'static str, target: &Target, source: kube::Error) -> Error {
+    Error::Api {
+        verb,
+        target: target.to_string(),
+        source,
+    }
+}
+
+#[cfg(test)]
+#[path = "apply_tests.rs"]
+mod tests;

@@ -1,0 +1,158 @@
+//! The charts, installed by Helm with values made from the stage.
+
+use crate::command;
+use crate::kubectl::Kubectl;
+use crate::stage::{ARM_IDS, ARM_PORT, CONTROL_PLANE_PORT, Stage, azurite};
+use crate::world::World;
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::process::Command;
+
+/// Namespace of operator and webhook.
+pub const NAMESPACE: &str = "trustbridge-system";
+/// The operator's Deployment and ServiceAccount.
+pub const OPERATOR: &str = "trustbridge-operator";
+/// Secret with the client secret for ARM.
+const ARM_SECRET: &str = "trustbridge-arm";
+/// How long an installation may take.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// Installs or upgrades the custom resource definitions.
+pub async fn crds(world: &World) -> Result<String> {
+    helm(
+        world,
+        &["upgrade", "--install", "trustbridge-crds"],
+        "charts/trustbridge-crds",
+        &[],
+    )
+    .await?;
+    Ok("six kinds".to_owned())
+}
+
+/// Installs or upgrades operator, webhook, catalog.
+pub async fn chart(world: &World, stage: &Stage) -> Result<String> {
+    let kubectl = Kubectl::of(world);
+    kubectl.apply(&arm_secret(stage)?).await?;
+    let path = stage.folder().join("values.json");
+    std::fs::write(&path, serde_json::to_vec_pretty(&values(world, stage)?)?)?;
+    let path = path.to_str().context("the state folder's path is not UTF-8")?;
+    helm(
+        world,
+        &["upgrade", "--install", "trustbridge"],
+        "charts/trustbridge",
+        &["--values", path],
+    )
+    .await?;
+    Ok("operator and webhook are available".to_owned())
+}
+
+/// Takes both charts away; what is not installed is fine.
+pub async fn uninstall(world: &World) -> Result<()> {
+    for release in ["trustbridge", "trustbridge-crds"] {
+        let arguments = [
+            "uninstall",
+            release,
+            "--ignore-not-found",
+            "--wait",
+            "--timeout",
+            "60s",
+        ];
+        let mut command = helm_command(world);
+        command::output(command.args(arguments), LIMIT).await?;
+    }
+    Ok(())
+}
+
+/// What `helm test` says.
+pub async fn test(world: &World) -> Result<String> {
+    command::output(
+        helm_command(world).args(["test", "trustbridge", "--timeout", "60s"]),
+        LIMIT,
+    )
+    .await
+}
+
+async fn helm(world: &World, verb: &[&str], chart: &str, more: &[&str]) -> Result<String> {
+    let mut command = helm_command(world);
+    command
+        .args(verb)
+        .arg(world.root().join(chart))
+        .args(["--create-namespace", "--wait", "--timeout", "150s"])
+        .args(more);
+    command::output(&mut command, LIMIT).await
+}
+
+fn helm_command(world: &World) -> Command {
+    let mut command = Command::new(world.tool("helm"));
+    let folder = |name: &str| -> PathBuf { world.stage_folder().join("helm").join(name) };
+    for (variable, name) in [
+        ("HELM_CACHE_HOME", "cache"),
+        ("HELM_CONFIG_HOME", "config"),
+        ("HELM_DATA_HOME", "data"),
+    ] {
+        command.env(variable, folder(name));
+    }
+    command
+        .env_remove("KUBECONFIG")
+        .arg("--kubeconfig")
+        .arg(world.kubeconfig())
+        .args(["--namespace", NAMESPACE]);
+    command
+}
+
+fn arm_secret(stage: &Stage) -> Result<String> {
+    let secret = std::fs::read_to_string(stage.client_secret_file())?;
+    let objects = [
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}),
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": ARM_SECRET, "namespace": NAMESPACE},
+            "stringData": {"clientSecret": secret},
+        }),
+    ];
+    Ok(json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string())
+}
+
+fn image(name: &str) -> Value {
+    json!({"repository": format!("localhost/trustbridge-{name}"), "tag": "dev", "pullPolicy": "IfNotPresent"})
+}
+
+/// The tag `dev` stays when the program changes; the digest makes Kubernetes start new pods then, and only then.
+fn built_from(world: &World, program: &str) -> Result<Value> {
+    let path = world.program(program);
+    let bytes = std::fs::read(&path).with_context(|| format!("{} is not built", world.shown(&path)))?;
+    Ok(json!({"trustbridge.io/program-sha256": data_encoding::HEXLOWER.encode(&Sha256::digest(&bytes))}))
+}
+
+/// The values of the chart for this stage.
+fn values(world: &World, stage: &Stage) -> Result<Value> {
+    let ca = std::fs::read_to_string(stage.ca()).context("the outside's certificate authority")?;
+    let outside_ports = [443, ARM_PORT, CONTROL_PLANE_PORT, azurite::PORT];
+    Ok(json!({
+        "operator": {
+            "image": image("operator"),
+            "podAnnotations": built_from(world, "trustbridge-operator")?,
+            // A refused node pool is asked for again soon: nobody watches a demo for an hour.
+            "extraEnv": [{"name": "TB_POOL_RETRY_CAP_SECONDS", "value": "5"}],
+        },
+        "webhook": {
+            "image": image("webhook"), "replicas": 1, "podAnnotations": built_from(world, "trustbridge-webhook")?,
+        },
+        "sentinel": {"image": image("sentinel"), "proxyAllow": ["/v1/demo"], "memoryMi": 256},
+        "outside": {"caBundle": ca},
+        "runtime": {"image": "localhost/trustbridge-double:dev", "args": ["runtime"], "memory": "256Mi"},
+        "nodePools": {"provider": "aks", "aks": {
+            "endpoint": stage.arm_url(),
+            "authority": stage.arm_url(),
+            "subscriptionId": ARM_IDS.subscription,
+            "resourceGroup": ARM_IDS.resource_group,
+            "clusterName": ARM_IDS.cluster,
+            "tenantId": ARM_IDS.tenant,
+            "clientId": ARM_IDS.client,
+            "clientSecret": {"name": ARM_SECRET},
+        }},
+        "networkPolicy": {"outsidePorts": outside_ports},
+    }))
+}

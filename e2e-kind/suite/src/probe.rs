@@ -1,0 +1,129 @@
+//! A client inside the cluster: a pod that makes one call and ends.
+
+use crate::wait;
+use crate::world::World;
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::{DeleteParams, LogParams, PostParams};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// Image of the doubles; it has the client.
+const IMAGE: &str = "localhost/trustbridge-double:dev";
+/// How long a call may take, the start of its pod included.
+const LIMIT: Duration = Duration::from_secs(60);
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// What a call came to.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The exit status of the client.
+    pub exit: i32,
+    /// What it printed.
+    pub output: String,
+}
+
+/// Runs the client with these arguments in that namespace.
+pub async fn run(world: &World, namespace: &str, arguments: &[&str]) -> Result<Answer> {
+    let api: Api<Pod> = Api::namespaced(world.client().await?, namespace);
+    let name = format!(
+        "probe-{}-{}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    );
+    api.create(&PostParams::default(), &pod(&name, arguments)?)
+        .await
+        .context("cannot make the probe pod")?;
+    let answer = finished(&api, &name).await;
+    let now = DeleteParams {
+        grace_period_seconds: Some(0),
+        ..DeleteParams::default()
+    };
+    // The namespace goes in the end; a pod that cannot be deleted spoils no answer.
+    let _ = api.delete(&name, &now).await;
+    answer
+}
+
+/// Sends one GET; answers status and body. No answer at all is an error.
+pub async fn get(world: &World, namespace: &str, url: &str) -> Result<(u16, Value)> {
+    http(world, namespace, &["http", "GET", url, "--timeout-seconds", "20"]).await
+}
+
+/// Sends one POST; answers status and body. No answer at all is an error.
+pub async fn post(world: &World, namespace: &str, url: &str, body: &str) -> Result<(u16, Value)> {
+    http(
+        world,
+        namespace,
+        &["http", "POST", url, "--data", body, "--timeout-seconds", "20"],
+    )
+    .await
+}
+
+/// Connects; answers `open`, `refused`, `timeout` or `unreachable`.
+pub async fn tcp(world: &World, namespace: &str, target: &str) -> Result<String> {
+    let line = line(&run(world, namespace, &["tcp", target, "--timeout-seconds", "3"]).await?)?;
+    line.get("result")
+        .and_then(Value::as_str)
+        .map(str::to_owned)
+        .context("the client printed no result")
+}
+
+async fn http(world: &World, namespace: &str, arguments: &[&str]) -> Result<(u16, Value)> {
+    let mut line = line(&run(world, namespace, arguments).await?)?;
+    let status = line
+        .get("status")
+        .and_then(Value::as_u64)
+        .and_then(|status| u16::try_from(status).ok());
+    let status = status.with_context(|| format!("no answer: {line}"))?;
+    Ok((status, line.get_mut("body").map(Value::take).unwrap_or_default()))
+}
+
+fn line(answer: &Answer) -> Result<Value> {
+    let lines = answer
+        .output
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
+    lines
+        .last()
+        .with_context(|| format!("the client printed no JSON: {}", answer.output))
+}
+
+async fn finished(api: &Api<Pod>, name: &str) -> Result<Answer> {
+    let ended = |pod: &Pod| exit_code(pod).is_some();
+    let pod = wait::until(api, name, "finished", LIMIT, ended).await?;
+    let output = api.logs(name, &LogParams::default()).await?;
+    Ok(Answer {
+        exit: exit_code(&pod).context("it has ended")?,
+        output,
+    })
+}
+
+fn exit_code(pod: &Pod) -> Option<i32> {
+    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
+    Some(statuses.first()?.state.as_ref()?.terminated.as_ref()?.exit_code)
+}
+
+fn pod(name: &str, arguments: &[&str]) -> Result<Pod> {
+    let restricted = json!({
+        "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]},
+    });
+    let words: Vec<&str> = ["probe"].into_iter().chain(arguments.iter().copied()).collect();
+    let pod = json!({
+        "metadata": {"name": name, "labels": {"app.kubernetes.io/name": "probe"}},
+        "spec": {
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": false,
+            "terminationGracePeriodSeconds": 0,
+            "activeDeadlineSeconds": LIMIT.as_secs(),
+            "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [{
+                "name": "probe", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "args": words,
+                "securityContext": restricted,
+            }],
+        },
+    });
+    Ok(serde_json::from_value(pod)?)
+}

@@ -1,0 +1,60 @@
+//! The smallest valid object of each kind.
+
+use serde_json::{Value, json};
+
+/// Hex digits that look like a SHA-256.
+pub const SHA: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+fn object(kind: &str, name: &str, spec: Value) -> Value {
+    json!({"apiVersion": "trustbridge.io/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})
+}
+
+/// The smallest valid object of that kind.
+pub fn example(kind: &str, name: &str) -> Value {
+    let spec = match kind {
+        "BuyerOrg" => json!({}),
+        "Offer" => offer(),
+        "ModelAsset" => json!({
+            "endpoint": "https://edc.example.com",
+            "blobBaseUrl": "https://acct.blob.core.windows.net/models/models/a",
+            "manifestSha256": SHA,
+            "plaintextBytes": 1,
+        }),
+        "Quote" => json!({"offerRef": {"name": "o"}}),
+        "Order" => json!({"offerRef": {"name": "o"}, "modelAssetRef": {"name": "a"}, "contractId": "c"}),
+        "TunePod" => json!({
+            "orderRef": {"name": "o"}, "modelAssetRef": {"name": "a"}, "contractId": "c",
+            "gpus": 1, "gpuSku": "s", "vmSize": "v",
+        }),
+        other => panic!("no example of kind {other}"),
+    };
+    object(kind, name, spec)
+}
+
+fn offer() -> Value {
+    json!({
+        "sku": "s",
+        "modes": ["protectedModel"],
+        "resources": {"gpus": 1, "vcpus": 1, "ramGb": 1, "nvmeGb": 0},
+        "gpu": {"model": "m", "vramGb": 1},
+        "billing": {"currency": "USD", "models": [{"model": "hourly", "priceMinor": 1}]},
+        "nodeClass": {"vmSize": "v"},
+    })
+}
+
+/// A merge of `patch` over `base`, as RFC 7396 says.
+pub fn merged(base: &Value, patch: &Value) -> Value {
+    let (Value::Object(base), Value::Object(patch)) = (base, patch) else {
+        return patch.clone();
+    };
+    let mut result = base.clone();
+    for (key, value) in patch {
+        if value.is_null() {
+            result.remove(key);
+        } else {
+            let old = result.get(key).cloned().unwrap_or_default();
+            result.insert(key.clone(), merged(&old, value));
+        }
+    }
+    Value::Object(result)
+}

@@ -1,0 +1,58 @@
+//! What every reconcile has at hand, and how one fails.
+
+use crate::nodepool::NodePoolProvider;
+use crate::settings::Settings;
+use jiff::Timestamp;
+use kube::Client;
+use std::sync::Arc;
+use trustbridge_kit::apply::Writer;
+use trustbridge_kit::clock::Clock;
+use trustbridge_kit::controller::{Failure, Shared};
+
+/// What every reconcile has at hand.
+pub struct Context {
+    /// For reads and watches.
+    pub client: Client,
+    /// For writes.
+    pub writer: Writer,
+    /// Node pools.
+    pub pools: Arc<dyn NodePoolProvider>,
+    /// Control planes.
+    pub https: trustbridge_azure::http::Client,
+    /// What decisions read.
+    pub settings: Settings,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Metrics, health, events.
+    pub shared: Shared,
+}
+
+impl Context {
+    /// The time now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+/// Why a reconcile failed. What the outside world refuses is no failure: it becomes a condition.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A call to the API server.
+    #[error(transparent)]
+    Api(#[from] trustbridge_kit::apply::Error),
+}
+
+impl Failure for Error {
+    fn category(&self) -> &'static str {
+        match self {
+            Self::Api(error) => error.category(),
+        }
+    }
+
+    fn lost_race(&self) -> bool {
+        match self {
+            Self::Api(error) => error.lost_race(),
+        }
+    }
+}

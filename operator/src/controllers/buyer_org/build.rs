@@ -1,0 +1,181 @@
+//! The objects of an organisation. Pure, and cannot fail.
+
+use crate::settings::Settings;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ResourceQuota, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::rbac::v1::RoleBinding;
+use kube::{Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use trustbridge_api::buyer_org::MemberKind;
+use trustbridge_api::{BuyerOrg, labels};
+use trustbridge_domain::names::{org_namespace, protected_namespace};
+use trustbridge_kit::apply::{Built, Target};
+
+/// Port of the sentinel that buyers call.
+pub const SENTINEL_PORT: u16 = 8000;
+
+/// Everything that `org` has, in the order in which it is applied.
+#[must_use]
+pub fn all(org: &BuyerOrg, settings: &Settings) -> Vec<Built> {
+    let name = org.name_any();
+    let (own, protected) = (org_namespace(&name), protected_namespace(&name));
+    let limits = &org.spec.limits;
+    let mut built = vec![
+        namespace(&name, &own, false),
+        namespace(&name, &protected, true),
+        quota(
+            &own,
+            &json!({"pods": limits.pods.to_string(), "requests.nvidia.com/gpu": "0"}),
+        ),
+        quota(
+            &protected,
+            &json!({"pods": limits.pods.to_string(), "requests.nvidia.com/gpu": limits.gpus.to_string()}),
+        ),
+        policy(&own, "default-deny", &deny_all()),
+        policy(&own, "dns", &egress(&json!([dns()]))),
+        policy(&own, "protected-models", &egress(&json!([to_protected(&name)]))),
+        policy(&protected, "default-deny", &deny_all()),
+        policy(&protected, "dns", &egress(&json!([dns()]))),
+        policy(&protected, "outside", &egress(&json!([to_outside(settings)]))),
+        policy(&protected, "buyers", &from_buyers(&own)),
+        service_account(&own),
+        service_account(&protected),
+        members(org, &own, settings),
+    ];
+    if let Some(bundle) = &settings.ca_bundle {
+        built.push(object::<ConfigMap>(
+            &protected,
+            labels::CA_CONFIG_MAP,
+            &json!({"data": {"ca.crt": bundle}}),
+        ));
+    }
+    built
+}
+
+/// An object of kind `K` from the fields beside its metadata.
+fn object<K>(namespace: &str, name: &str, fields: &Value) -> Built
+where
+    K: Resource<DynamicType = ()> + Serialize + DeserializeOwned,
+{
+    let metadata = json!({
+        "name": name,
+        "namespace": namespace,
+        "labels": {labels::MANAGED_BY: labels::OPERATOR},
+    });
+    with_metadata::<K>(Some(namespace), name, metadata, fields)
+}
+
+fn with_metadata<K>(namespace: Option<&str>, name: &str, metadata: Value, fields: &Value) -> Built
+where
+    K: Resource<DynamicType = ()> + Serialize + DeserializeOwned,
+{
+    let target = Target::new::<K>(namespace, name);
+    let mut body = json!({"apiVersion": target.resource.api_version, "kind": target.resource.kind});
+    if let (Some(map), Some(fields)) = (body.as_object_mut(), fields.as_object()) {
+        map.insert("metadata".to_owned(), metadata);
+        map.extend(fields.clone());
+    }
+    Built { target, body }
+}
+
+fn namespace(org: &str, name: &str, protected: bool) -> Built {
+    let metadata = json!({
+        "name": name,
+        "labels": {
+            labels::MANAGED_BY: labels::OPERATOR,
+            labels::ORG: org,
+            labels::PROTECTED: protected.to_string(),
+            "pod-security.kubernetes.io/enforce": "restricted",
+            "pod-security.kubernetes.io/warn": "restricted",
+        },
+    });
+    with_metadata::<Namespace>(None, name, metadata, &json!({}))
+}
+
+fn quota(namespace: &str, hard: &Value) -> Built {
+    object::<ResourceQuota>(namespace, "trustbridge", &json!({"spec": {"hard": hard}}))
+}
+
+fn policy(namespace: &str, name: &str, spec: &Value) -> Built {
+    object::<NetworkPolicy>(namespace, name, &json!({"spec": spec}))
+}
+
+fn deny_all() -> Value {
+    json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})
+}
+
+fn egress(rules: &Value) -> Value {
+    json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": rules})
+}
+
+fn dns() -> Value {
+    json!({
+        "to": [{
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+            "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+        }],
+        "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
+    })
+}
+
+fn to_protected(org: &str) -> Value {
+    json!({
+        "to": [{"namespaceSelector": {"matchLabels": {labels::ORG: org, labels::PROTECTED: "true"}}}],
+        "ports": [{"protocol": "TCP", "port": SENTINEL_PORT}],
+    })
+}
+
+fn to_outside(settings: &Settings) -> Value {
+    // Link-local holds the instance metadata service, whose tokens are the node's.
+    let ranges = settings
+        .pods
+        .cluster_cidrs
+        .iter()
+        .map(String::as_str)
+        .chain(["169.254.0.0/16"]);
+    let except: Vec<&str> = ranges.collect();
+    let ports: Vec<Value> = settings
+        .pods
+        .egress_ports
+        .iter()
+        .map(|port| json!({"protocol": "TCP", "port": port}))
+        .collect();
+    json!({"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": except}}], "ports": ports})
+}
+
+fn from_buyers(namespace: &str) -> Value {
+    json!({
+        "podSelector": {},
+        "policyTypes": ["Ingress"],
+        "ingress": [{
+            "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}],
+            "ports": [{"protocol": "TCP", "port": SENTINEL_PORT}],
+        }],
+    })
+}
+
+fn service_account(namespace: &str) -> Built {
+    let fields = json!({"automountServiceAccountToken": false});
+    object::<ServiceAccount>(namespace, labels::TUNEPOD_SERVICE_ACCOUNT, &fields)
+}
+
+fn members(org: &BuyerOrg, namespace: &str, settings: &Settings) -> Built {
+    let subject = |member: &trustbridge_api::buyer_org::Member| {
+        let kind = match member.kind {
+            MemberKind::User => "User",
+            MemberKind::Group => "Group",
+        };
+        json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": member.name})
+    };
+    let fields = json!({
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": settings.pods.buyer_role,
+        },
+        "subjects": org.spec.members.iter().map(subject).collect::<Vec<_>>(),
+    });
+    object::<RoleBinding>(namespace, "trustbridge-buyers", &fields)
+}

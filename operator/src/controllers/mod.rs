@@ -1,0 +1,30 @@
+//! One controller for each kind. A reconcile is five lines: observe, decide, act, conclude, settle.
+
+pub mod buyer_org;
+pub mod execute;
+pub mod model_asset;
+pub mod offer;
+pub mod order;
+pub mod quote;
+pub mod tunepod;
+
+use crate::context::Context;
+use futures::future::join_all;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use trustbridge_kit::shutdown::Shutdown;
+
+/// Runs every controller until `shutdown`.
+pub async fn run(ctx: &Arc<Context>, shutdown: &Shutdown) {
+    let (ctx, end) = (|| Arc::clone(ctx), || shutdown.clone());
+    let all: Vec<Pin<Box<dyn Future<Output = ()> + Send>>> = vec![
+        Box::pin(buyer_org::run(ctx(), end())),
+        Box::pin(offer::run(ctx(), end())),
+        Box::pin(model_asset::run(ctx(), end())),
+        Box::pin(quote::run(ctx(), end())),
+        Box::pin(order::run(ctx(), end())),
+        Box::pin(tunepod::run(ctx(), end())),
+    ];
+    join_all(all.into_iter().map(tokio::spawn)).await;
+}

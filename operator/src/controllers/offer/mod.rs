@@ -1,0 +1,143 @@
+//! Offer: what a careful seller would look at again.
+//!
+//! Nothing is made for an offer; its status says whether it can be sold.
+
+use crate::context::{Context, Error};
+use crate::controllers::execute::{self, Plan};
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::api::Api;
+use kube::runtime::controller::Action;
+use std::sync::Arc;
+use trustbridge_api::condition::{ConditionType, Reason};
+use trustbridge_api::{Offer, OfferSpec, OfferStatus};
+use trustbridge_domain::pricing::BillingModel;
+use trustbridge_kit::apply::FieldManager;
+use trustbridge_kit::conditions::{Statement, set};
+use trustbridge_kit::controller::Controller;
+use trustbridge_kit::shutdown::Shutdown;
+
+/// Hours of the longest month.
+const LONGEST_MONTH_H: i64 = 744;
+
+/// Runs until `shutdown`.
+pub async fn run(ctx: Arc<Context>, shutdown: Shutdown) {
+    let controller = Controller::new("Offer", Api::all(ctx.client.clone()), ctx.shared.clone());
+    controller.run(reconcile, ctx, shutdown).await;
+}
+
+async fn reconcile(offer: Arc<Offer>, ctx: Arc<Context>) -> Result<Action, Error> {
+    let Some(offer) = ctx.writer.get::<Offer>(None, &offer.name_any()).await? else {
+        return Ok(Action::await_change());
+    };
+    let plan = decide(&offer, ctx.now());
+    execute::settle(
+        &ctx,
+        FieldManager::OFFER_STATUS,
+        &offer,
+        offer.status.as_ref(),
+        &plan,
+    )
+    .await
+}
+
+fn decide(offer: &Offer, now: Timestamp) -> Plan<OfferStatus> {
+    let mut status = offer.status.clone().unwrap_or_default();
+    status.observed_generation = offer.metadata.generation;
+    status.lint = lint(&offer.spec);
+    let said = match contradiction(&offer.spec) {
+        Some(why) => Statement::no(ConditionType::Ready, Reason::OfferInvalid, why),
+        None => Statement::yes(ConditionType::Ready, Reason::AsSpecified, "can be ordered"),
+    };
+    set(&mut status.conditions, &said, offer.metadata.generation, now);
+    Plan::rest(status)
+}
+
+/// What makes the offer unsellable. The schema refuses the rest.
+fn contradiction(spec: &OfferSpec) -> Option<String> {
+    let mut modes = spec.modes.iter();
+    let (first, second) = (modes.next(), modes.next());
+    (first.is_some() && first == second)
+        .then(|| "`spec.modes` names a mode twice; name each mode once".to_owned())
+}
+
+/// What is odd but sellable.
+fn lint(spec: &OfferSpec) -> Vec<String> {
+    let price = |model| {
+        spec.billing
+            .models
+            .iter()
+            .find(|m| m.model == model)
+            .and_then(|m| m.price_minor)
+    };
+    let mut found = Vec::new();
+    if spec.billing.models.iter().any(|m| m.price_minor.is_none()) {
+        found.push("NO_LIST_PRICE".to_owned());
+    }
+    if let (Some(hourly), Some(monthly)) = (price(BillingModel::Hourly), price(BillingModel::Monthly))
+        && monthly > hourly.saturating_mul(LONGEST_MONTH_H)
+    {
+        found.push("MONTHLY_NEVER_CHEAPER".to_owned());
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controllers::execute::status_write;
+    use trustbridge_api::Mode;
+    use trustbridge_api::offer::BillingPrice;
+
+    fn offer(monthly: Option<i64>) -> Offer {
+        let price = |model, price_minor| BillingPrice {
+            model,
+            price_minor,
+            min_hours: 0,
+        };
+        let mut spec = OfferSpec {
+            sku: "S".to_owned(),
+            modes: vec![Mode::ProtectedModel],
+            ..OfferSpec::default()
+        };
+        spec.billing.models = vec![
+            price(BillingModel::Hourly, Some(175)),
+            price(BillingModel::Monthly, monthly),
+        ];
+        Offer::new("s", spec)
+    }
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_795_000_000).unwrap()
+    }
+
+    #[test]
+    fn prices_that_never_pay_are_told() {
+        assert_eq!(lint(&offer(Some(230_000)).spec), ["MONTHLY_NEVER_CHEAPER"]);
+        assert!(lint(&offer(Some(100_000)).spec).is_empty());
+        assert_eq!(lint(&offer(None).spec), ["NO_LIST_PRICE"]);
+    }
+
+    #[test]
+    fn a_contradiction_is_not_ready_and_says_what_to_do() {
+        let mut twice = offer(None);
+        twice.spec.modes.push(Mode::ProtectedModel);
+        let status = decide(&twice, now()).status;
+        assert_eq!(
+            (
+                status.conditions[0].status.as_str(),
+                status.conditions[0].reason.as_str()
+            ),
+            ("False", "OfferInvalid")
+        );
+        assert!(status.conditions[0].message.contains("`spec.modes`"));
+    }
+
+    #[test]
+    fn the_second_look_writes_nothing() {
+        let mut first = offer(None);
+        first.status = Some(decide(&first, now()).status);
+        let again = decide(&first, now() + jiff::SignedDuration::from_hours(1));
+        assert!(status_write(&first, first.status.as_ref(), &again.status).is_none());
+    }
+}

@@ -1,0 +1,105 @@
+//! The objects of an order. Pure, and cannot fail.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{Resource, ResourceExt};
+use serde_json::json;
+use std::collections::BTreeMap;
+use trustbridge_api::tunepod::TunePodTermination;
+use trustbridge_api::{NameRef, Offer, Order, Quote, QuoteSpec, TunePod, TunePodSpec, labels};
+use trustbridge_domain::names;
+use trustbridge_kit::apply::{Built, StatusWrite, Target};
+
+/// Name of the quote that the order takes: the one that it names, or the one that is made for it.
+pub(super) fn quote_name(order: &Order, org: &str) -> String {
+    match &order.spec.quote_ref {
+        Some(quote) => quote.name.clone(),
+        None => names::object_name(org, "Quote", &format!("order/{}", order.name_any())),
+    }
+}
+
+/// Names of the TunePods that the order has.
+pub(super) fn instance_names(order: &Order) -> Vec<String> {
+    (0..order.spec.instances)
+        .map(|index| names::instance_name(&order.name_any(), index))
+        .collect()
+}
+
+/// The request for a price at list.
+pub(super) fn quote(order: &Order, org: &str, offer: &NameRef) -> Built {
+    let spec = QuoteSpec {
+        offer_ref: offer.clone(),
+        mode: order.spec.mode,
+        instances: order.spec.instances,
+        billing_model: order.spec.billing.as_ref().and_then(|b| b.model),
+    };
+    let mut quote = Quote::new(&quote_name(order, org), spec);
+    quote.metadata = metadata(order, org, &quote.name_any());
+    Built::of(&quote)
+}
+
+/// The acceptance, against the version of the quote that was read: of two orders that want it, one is first.
+pub(super) fn acceptance(order: &Order, quote: &Quote) -> StatusWrite {
+    StatusWrite {
+        target: Target::of(quote),
+        uid: quote.uid().unwrap_or_default(),
+        resource_version: quote.resource_version().unwrap_or_default(),
+        status: json!({"phase": "Accepted", "orderRef": {"name": order.name_any()}}),
+    }
+}
+
+/// A TunePod of the order.
+pub(super) fn tunepod(order: &Order, org: &str, offer: &Offer, name: &str) -> Built {
+    let spec = TunePodSpec {
+        order_ref: NameRef::new(order.name_any()),
+        mode: order.spec.mode,
+        model_asset_ref: order.spec.model_asset_ref.clone(),
+        contract_id: order.spec.contract_id.clone(),
+        gpus: offer.spec.resources.gpus,
+        gpu_sku: offer.spec.sku.clone(),
+        vm_size: offer.spec.node_class.vm_size.clone(),
+        nvme_gb: offer.spec.resources.nvme_gb,
+        runtime: order.spec.runtime.clone(),
+        termination: None,
+    };
+    let mut tunepod = TunePod::new(name, spec);
+    tunepod.metadata = metadata(order, org, name);
+    // An order that goes takes its TunePods with it; their finalizer ends pod and node pool first.
+    tunepod.metadata.owner_references = order.controller_owner_ref(&()).map(|owner| vec![owner]);
+    Built::of(&tunepod)
+}
+
+/// The end of a TunePod, as the one field that is applied, to the very object that was read.
+pub(super) fn termination(tunepod: &TunePod) -> Built {
+    let target = Target::of(tunepod);
+    let end = TunePodTermination {
+        reason: "OrderTerminated".to_owned(),
+    };
+    let body = json!({
+        "apiVersion": target.resource.api_version,
+        "kind": target.resource.kind,
+        "metadata": {"name": target.name, "namespace": target.namespace, "uid": tunepod.uid()},
+        "spec": {"termination": end},
+    });
+    Built { target, body }
+}
+
+fn metadata(order: &Order, org: &str, name: &str) -> ObjectMeta {
+    let pairs = [
+        (labels::MANAGED_BY, labels::OPERATOR.to_owned()),
+        (labels::ORG, org.to_owned()),
+        (labels::ORDER, order.name_any()),
+    ];
+    ObjectMeta {
+        name: Some(name.to_owned()),
+        namespace: order.namespace(),
+        // A label holds 63 characters; an order with a longer name is looked at on its schedule instead.
+        labels: Some(
+            pairs
+                .into_iter()
+                .filter(|(_, v)| v.len() <= names::MAX_LABEL)
+                .map(|(k, v)| (k.to_owned(), v))
+                .collect::<BTreeMap<_, _>>(),
+        ),
+        ..ObjectMeta::default()
+    }
+}

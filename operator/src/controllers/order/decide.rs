@@ -1,0 +1,139 @@
+//! What an order does next. Pure.
+
+use super::pending::{self, Next};
+use super::{Observed, build, cost, status, teardown};
+use crate::controllers::execute::{Plan, Write};
+use jiff::Timestamp;
+use kube::ResourceExt;
+use std::time::Duration;
+use trustbridge_api::{Order, OrderStatus, TunePod};
+use trustbridge_domain::phase::{OrderPhase, TunePodPhase};
+use trustbridge_kit::apply::FieldManager;
+use trustbridge_kit::conditions::{Statement, set};
+
+/// Pause before an order that is moving is looked at again, should an event be missed.
+const MOVING: Duration = Duration::from_secs(30);
+
+/// Whether nothing follows any more, so that nothing needs to be read.
+pub(super) fn is_over(order: &Order) -> bool {
+    order
+        .status
+        .as_ref()
+        .is_some_and(|s| s.phase.is_terminal() && s.observed_generation == order.metadata.generation)
+}
+
+pub(super) fn decide(seen: &Observed, now: Timestamp) -> Plan<OrderStatus> {
+    let mut status = seen.order.status.clone().unwrap_or_default();
+    status.observed_generation = seen.order.metadata.generation;
+    if status.phase.is_terminal() {
+        return Plan::rest(status);
+    }
+    let (writes, accepted) = match status.phase {
+        OrderPhase::Pending => pending(seen, &mut status, now),
+        OrderPhase::Terminating => (end(seen, &mut status, now), None),
+        _ if is_ending(seen) => (begin_end(seen, &mut status, now), None),
+        _ => (provide(seen, &mut status), None),
+    };
+    if !seen.tunepods.is_empty() {
+        status.instances = status::instances(seen);
+    }
+    status.cost = cost::cost(&status, &seen.tunepods);
+    let mut said: Vec<Statement> = status::statements(seen, &status, accepted.as_ref());
+    said.extend(accepted);
+    for statement in &said {
+        set(
+            &mut status.conditions,
+            statement,
+            seen.order.metadata.generation,
+            now,
+        );
+    }
+    Plan {
+        writes,
+        ..Plan::rest(status).within(MOVING)
+    }
+}
+
+fn is_ending(seen: &Observed) -> bool {
+    seen.order.spec.termination.is_some() || seen.order.metadata.deletion_timestamp.is_some()
+}
+
+fn pending(seen: &Observed, status: &mut OrderStatus, now: Timestamp) -> (Vec<Write>, Option<Statement>) {
+    let next = pending::next(seen, now);
+    let said = pending::statement(&next);
+    let mut writes = Vec::new();
+    match next {
+        Next::Wait(..) => {}
+        Next::Refuse(..) => status.phase = OrderPhase::Rejected,
+        Next::Write(write, _) => writes.push(*write),
+        Next::Confirm(snapshot, _) => {
+            status.phase = OrderPhase::Confirmed;
+            status.quote_ref = seen
+                .quote
+                .as_ref()
+                .map(|q| trustbridge_api::NameRef::new(q.name_any()));
+            status.pricing_snapshot = Some(snapshot);
+        }
+    }
+    (writes, Some(said))
+}
+
+/// Confirmed, Provisioning, Active, Failed: the TunePods exist, and the phase says how they are.
+fn provide(seen: &Observed, status: &mut OrderStatus) -> Vec<Write> {
+    let has = |name: &String| seen.tunepods.iter().any(|t| t.name_any() == *name);
+    let missing = build::instance_names(&seen.order)
+        .into_iter()
+        .filter(|name| !has(name));
+    // Made again under the same name should one vanish; the name is the lock against a second one. The
+    // offer's resources are frozen in the TunePod: an offer that is gone later holds up nothing but this.
+    let writes: Vec<Write> = seen
+        .offer
+        .iter()
+        .flat_map(|offer| {
+            missing.clone().map(|name| {
+                Write::Create(
+                    FieldManager::ORDER,
+                    build::tunepod(&seen.order, &seen.org, offer, &name),
+                )
+            })
+        })
+        .collect();
+    let all = |phase| writes.is_empty() && seen.tunepods.iter().all(|t| phase_of(t) == phase);
+    let any_failed = seen.tunepods.iter().any(|t| phase_of(t) == TunePodPhase::Failed);
+    status.phase = match status.phase {
+        OrderPhase::Confirmed => OrderPhase::Provisioning,
+        OrderPhase::Provisioning if any_failed => OrderPhase::Failed,
+        OrderPhase::Provisioning if all(TunePodPhase::Ready) => OrderPhase::Active,
+        OrderPhase::Failed if !any_failed => OrderPhase::Provisioning,
+        stay => stay,
+    };
+    status.access = if status.phase == OrderPhase::Active {
+        status::access(seen)
+    } else {
+        None
+    };
+    writes
+}
+
+/// The end was asked for: the phase says so in the write that begins it.
+fn begin_end(seen: &Observed, status: &mut OrderStatus, now: Timestamp) -> Vec<Write> {
+    if status.phase == OrderPhase::Confirmed {
+        status.phase = OrderPhase::Cancelled;
+        return Vec::new();
+    }
+    status.phase = OrderPhase::Terminating;
+    status.access = None;
+    teardown::advance(seen, status, now);
+    Vec::new()
+}
+
+fn end(seen: &Observed, status: &mut OrderStatus, now: Timestamp) -> Vec<Write> {
+    if teardown::advance(seen, status, now) {
+        status.phase = OrderPhase::Terminated;
+    }
+    teardown::requests(seen)
+}
+
+fn phase_of(tunepod: &TunePod) -> TunePodPhase {
+    tunepod.status.as_ref().map(|s| s.phase).unwrap_or_default()
+}

@@ -1,0 +1,230 @@
+//! A pending order: are its terms clear, and is its quote ours?
+
+use super::{Observed, build};
+use crate::controllers::execute::Write;
+use jiff::Timestamp;
+use kube::ResourceExt;
+use trustbridge_api::condition::{ConditionType, Reason};
+use trustbridge_api::model_asset::ModelAssetPhase;
+use trustbridge_api::order::PricingSnapshot;
+use trustbridge_api::{Mode, Quote};
+use trustbridge_domain::phase::QuotePhase;
+use trustbridge_kit::apply::FieldManager;
+use trustbridge_kit::conditions::{Statement, find};
+
+/// What a pending order needs next.
+pub(super) enum Next {
+    /// Something that may still come.
+    Wait(Reason, String),
+    /// Nothing: it contradicts itself or what is.
+    Refuse(Reason, String),
+    /// A write, and another look.
+    Write(Box<Write>, String),
+    /// Its quote is taken by it: these are its terms.
+    Confirm(PricingSnapshot, String),
+}
+
+/// Resolves references and takes the quote.
+pub(super) fn next(seen: &Observed, now: Timestamp) -> Next {
+    if seen.order.spec.termination.is_some() {
+        return Next::Refuse(
+            Reason::Terminated,
+            "ended by `spec.termination` before it was confirmed".to_owned(),
+        );
+    }
+    if seen.order.spec.mode == Mode::ByoWorkspace {
+        let text =
+            "`spec.mode` 'byoWorkspace' is not served by this version; order with mode 'protectedModel'";
+        return Next::Refuse(Reason::ModeUnsupported, text.to_owned());
+    }
+    buyer(seen)
+        .or_else(|| offer(seen))
+        .or_else(|| asset(seen))
+        .unwrap_or_else(|| quoted(seen, now))
+}
+
+fn buyer(seen: &Observed) -> Option<Next> {
+    let ready = seen
+        .buyer
+        .as_ref()
+        .and_then(|b| b.status.as_ref())
+        .is_some_and(|s| trustbridge_kit::conditions::is_true(&s.conditions, ConditionType::Ready));
+    (!ready).then(|| {
+        let namespace = seen.order.namespace().unwrap_or_default();
+        let text = if seen.org.is_empty() {
+            format!("namespace '{namespace}' belongs to no organisation; order in the namespace of one, `tb-<org>`")
+        } else {
+            format!("BuyerOrg '{}' of namespace '{namespace}' does not exist or is not Ready; the seller creates it", seen.org)
+        };
+        Next::Wait(Reason::BuyerOrgNotFound, text)
+    })
+}
+
+fn offer(seen: &Observed) -> Option<Next> {
+    let wanted = seen.order.spec.offer_ref.as_ref()?;
+    let Some(offer) = &seen.offer else {
+        let text = format!(
+            "`spec.offerRef.name` '{}' names no Offer; choose one of `kubectl get offers`: the order goes on by itself when the offer is there",
+            wanted.name
+        );
+        return Some(Next::Wait(Reason::OfferNotFound, text));
+    };
+    let mode = seen.order.spec.mode;
+    (!offer.spec.modes.contains(&mode)).then(|| {
+        let sold: Vec<&str> = offer.spec.modes.iter().map(|m| m.as_str()).collect();
+        let text = format!(
+            "`spec.mode` '{}' is not sold by offer '{}', which is sold as [{}]; order another offer",
+            mode.as_str(),
+            wanted.name,
+            sold.join(", ")
+        );
+        Next::Refuse(Reason::OfferMismatch, text)
+    })
+}
+
+fn asset(seen: &Observed) -> Option<Next> {
+    let wanted = seen.order.spec.model_asset_ref.as_ref()?;
+    let Some(asset) = &seen.asset else {
+        let text = format!(
+            "`spec.modelAssetRef.name` '{}' names no ModelAsset; register it, or order another",
+            wanted.name
+        );
+        return Some(Next::Wait(Reason::ModelAssetNotFound, text));
+    };
+    let status = asset.status.clone().unwrap_or_default();
+    (status.phase != ModelAssetPhase::Ready).then(|| {
+        let why =
+            find(&status.conditions, ConditionType::Ready).map_or("not checked yet", |c| c.message.as_str());
+        let text = format!("ModelAsset '{}' is {}: {why}", wanted.name, status.phase.as_str());
+        Next::Wait(Reason::ModelAssetNotReady, text)
+    })
+}
+
+fn quoted(seen: &Observed, now: Timestamp) -> Next {
+    let Some(quote) = &seen.quote else {
+        return no_quote(seen);
+    };
+    let status = quote.status.clone().unwrap_or_default();
+    if let Some(refusal) = wrong_quote(seen, quote) {
+        return refusal;
+    }
+    match status.phase {
+        QuotePhase::Requested => Next::Wait(
+            Reason::InProgress,
+            format!("quote {} is being priced", quote.name_any()),
+        ),
+        QuotePhase::NeedsHuman => Next::Wait(
+            Reason::NeedsHuman,
+            words(&status.conditions, "the seller quotes by hand"),
+        ),
+        QuotePhase::Issued if status.valid_until.as_ref().is_none_or(|until| now < until.0) => {
+            let write = Write::Status(FieldManager::ORDER, build::acceptance(&seen.order, quote));
+            Next::Write(
+                Box::new(write),
+                format!("quote {} is being accepted", quote.name_any()),
+            )
+        }
+        QuotePhase::Accepted => confirm(seen, quote),
+        QuotePhase::Issued | QuotePhase::Expired => Next::Refuse(
+            Reason::QuoteExpired,
+            format!("quote {} expired; order again", quote.name_any()),
+        ),
+        over => {
+            let text = words(&status.conditions, "order again");
+            Next::Refuse(
+                Reason::OfferMismatch,
+                format!("quote {} is {over}: {text}", quote.name_any()),
+            )
+        }
+    }
+}
+
+fn no_quote(seen: &Observed) -> Next {
+    match (&seen.order.spec.offer_ref, &seen.order.spec.quote_ref) {
+        (Some(offer), _) => {
+            let write = Write::Create(FieldManager::ORDER, build::quote(&seen.order, &seen.org, offer));
+            Next::Write(
+                Box::new(write),
+                "a quote at list price is being asked for".to_owned(),
+            )
+        }
+        (None, Some(quote)) => {
+            let text = format!(
+                "`spec.quoteRef.name` '{}' names no Quote of this namespace; correct it",
+                quote.name
+            );
+            Next::Wait(Reason::QuoteNotFound, text)
+        }
+        (None, None) => {
+            let text = "one of `spec.offerRef` and `spec.quoteRef` must be set; order again".to_owned();
+            Next::Refuse(Reason::OfferMismatch, text)
+        }
+    }
+}
+
+/// What speaks against the quote, before its own phase does.
+fn wrong_quote(seen: &Observed, quote: &Quote) -> Option<Next> {
+    let wanted = seen.order.spec.quote_ref.as_ref()?;
+    let status = quote.status.clone().unwrap_or_default();
+    let has = status.digest.as_deref().unwrap_or("none yet");
+    if status.phase != QuotePhase::Requested && has != wanted.digest {
+        let text = format!(
+            "`spec.quoteRef.digest` is {}, but quote {} has {has}; read the quote and order again",
+            wanted.digest, wanted.name
+        );
+        return Some(Next::Refuse(Reason::QuoteNotFound, text));
+    }
+    let (order, spec) = (&seen.order.spec, &quote.spec);
+    (order.mode != spec.mode || order.instances != spec.instances).then(|| {
+        let text = format!(
+            "`spec.mode` and `spec.instances` are '{}' and {}, but quote {} is for '{}' and {}; order what was quoted",
+            order.mode.as_str(),
+            order.instances,
+            wanted.name,
+            spec.mode.as_str(),
+            spec.instances
+        );
+        Next::Refuse(Reason::OfferMismatch, text)
+    })
+}
+
+fn confirm(seen: &Observed, quote: &Quote) -> Next {
+    let status = quote.status.clone().unwrap_or_default();
+    let taken_by = status.order_ref.map(|r| r.name).unwrap_or_default();
+    if taken_by != seen.order.name_any() {
+        return Next::Refuse(
+            Reason::QuoteTaken,
+            format!(
+                "quote {} was taken by order '{taken_by}'; ask for a new quote",
+                quote.name_any()
+            ),
+        );
+    }
+    let summary = status.summary.unwrap_or_default();
+    let text = format!("quote {} accepted at {summary}", quote.name_any());
+    let snapshot = PricingSnapshot {
+        digest: status.digest.unwrap_or_default(),
+        currency: status.totals.map(|t| t.currency).unwrap_or_default(),
+        lines: status.lines,
+        summary,
+    };
+    Next::Confirm(snapshot, text)
+}
+
+fn words(
+    conditions: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition],
+    otherwise: &str,
+) -> String {
+    find(conditions, ConditionType::Accepted).map_or_else(|| otherwise.to_owned(), |c| c.message.clone())
+}
+
+/// `Accepted` of a pending order, from what it needs.
+pub(super) fn statement(next: &Next) -> Statement {
+    match next {
+        Next::Wait(reason, text) | Next::Refuse(reason, text) => {
+            Statement::no(ConditionType::Accepted, *reason, text.clone())
+        }
+        Next::Write(_, text) => Statement::unknown(ConditionType::Accepted, Reason::InProgress, text.clone()),
+        Next::Confirm(_, text) => Statement::yes(ConditionType::Accepted, Reason::AsSpecified, text.clone()),
+    }
+}

@@ -1,0 +1,155 @@
+//! The objects of a TunePod. Pure, and cannot fail.
+
+use crate::settings::Pods;
+use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::ResourceExt;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use trustbridge_api::{TunePod, labels};
+use trustbridge_domain::names::protected_namespace;
+use trustbridge_kit::apply::{Built, Target};
+
+/// Annotation of a pod: UID of the TunePod that it was made for, so that a namesake's pod is never taken for ours.
+pub(super) const TUNEPOD_UID: &str = "trustbridge.io/tunepod-uid";
+/// Port of the sentinel.
+const PORT: u16 = 8000;
+/// The user of everything in the pod.
+const USER: i64 = 65532;
+
+/// Name of the buyer's door.
+pub(super) fn door_name(tunepod: &TunePod) -> String {
+    format!("tp-{}", tunepod.name_any())
+}
+
+/// Base URL of the door.
+pub(super) fn url(tunepod: &TunePod) -> String {
+    format!(
+        "http://{}.{}.svc:{PORT}",
+        door_name(tunepod),
+        tunepod.namespace().unwrap_or_default()
+    )
+}
+
+/// Where the pod is, or will be.
+pub(super) fn pod_target(tunepod: &TunePod, org: &str) -> Target {
+    Target::new::<Pod>(Some(&protected_namespace(org)), &tunepod.name_any())
+}
+
+/// The pod: the model server alone. The webhook adds the sentinel and everything that guards it.
+pub(super) fn pod(
+    tunepod: &TunePod,
+    org: &str,
+    node_selector: &BTreeMap<String, String>,
+    pods: &Pods,
+) -> Built {
+    let target = pod_target(tunepod, org);
+    let body = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": target.name,
+            "namespace": target.namespace,
+            "labels": {
+                labels::INJECT: labels::INJECT_VALUE,
+                labels::TUNEPOD: target.name,
+                labels::ORG: org,
+                labels::MANAGED_BY: labels::OPERATOR,
+                "app.kubernetes.io/name": "tunepod",
+            },
+            "annotations": annotations(tunepod),
+        },
+        "spec": {
+            "nodeSelector": node_selector,
+            "tolerations": [{"key": "sku", "operator": "Equal", "value": "gpu", "effect": "NoSchedule"}],
+            "serviceAccountName": labels::TUNEPOD_SERVICE_ACCOUNT,
+            "automountServiceAccountToken": false,
+            "enableServiceLinks": false,
+            "securityContext": {
+                "runAsNonRoot": true,
+                "runAsUser": USER,
+                "runAsGroup": USER,
+                "fsGroup": USER,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [runtime(tunepod, pods)],
+        },
+    });
+    Built { target, body }
+}
+
+fn annotations(tunepod: &TunePod) -> Value {
+    let spec = &tunepod.spec;
+    json!({
+        labels::TUNEPOD: format!("{}/{}", tunepod.namespace().unwrap_or_default(), tunepod.name_any()),
+        TUNEPOD_UID: tunepod.uid().unwrap_or_default(),
+        labels::MODEL_ASSET: spec.model_asset_ref.as_ref().map(|a| a.name.as_str()).unwrap_or_default(),
+        labels::RUNTIME_CONTAINER: "runtime",
+        labels::DELIVERY: "fifo",
+    })
+}
+
+fn runtime(tunepod: &TunePod, pods: &Pods) -> Value {
+    let chosen = tunepod.spec.runtime.clone().unwrap_or_default();
+    let args = if chosen.args.is_empty() {
+        pods.runtime_args.clone()
+    } else {
+        chosen.args
+    };
+    let memory = chosen.memory.unwrap_or_else(|| pods.runtime_memory.clone());
+    json!({
+        "name": "runtime",
+        "image": chosen.image.unwrap_or_else(|| pods.runtime_image.clone()),
+        "args": args,
+        "resources": {
+            "requests": {"cpu": "100m", "memory": memory},
+            "limits": {"memory": memory, "nvidia.com/gpu": tunepod.spec.gpus.to_string()},
+        },
+        "securityContext": {
+            "allowPrivilegeEscalation": false,
+            "readOnlyRootFilesystem": true,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    })
+}
+
+/// The door: without a selector, because a Service cannot select pods of another namespace.
+pub(super) fn service(tunepod: &TunePod, org: &str) -> Built {
+    let target = Target::new::<Service>(tunepod.namespace().as_deref(), &door_name(tunepod));
+    let body = json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": door_metadata(tunepod, org, &target, json!({})),
+        "spec": {"ports": [{"name": "http", "port": PORT, "protocol": "TCP", "targetPort": PORT}]},
+    });
+    Built { target, body }
+}
+
+/// Where the door leads.
+pub(super) fn endpoint_slice(tunepod: &TunePod, org: &str, address: &str) -> Built {
+    let target = Target::new::<EndpointSlice>(tunepod.namespace().as_deref(), &door_name(tunepod));
+    let of_service = json!({
+        "kubernetes.io/service-name": target.name,
+        "endpointslice.kubernetes.io/managed-by": labels::OPERATOR,
+    });
+    let body = json!({
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": door_metadata(tunepod, org, &target, of_service),
+        "addressType": if address.contains(':') { "IPv6" } else { "IPv4" },
+        "endpoints": [{"addresses": [address], "conditions": {"ready": true}}],
+        "ports": [{"name": "http", "port": PORT, "protocol": "TCP"}],
+    });
+    Built { target, body }
+}
+
+fn door_metadata(tunepod: &TunePod, org: &str, target: &Target, more: Value) -> Value {
+    use kube::Resource;
+    let mut all =
+        json!({labels::MANAGED_BY: labels::OPERATOR, labels::ORG: org, labels::TUNEPOD: tunepod.name_any()});
+    if let (Some(all), Value::Object(more)) = (all.as_object_mut(), more) {
+        all.extend(more);
+    }
+    let owners: Vec<_> = tunepod.controller_owner_ref(&()).into_iter().collect();
+    json!({"name": target.name, "namespace": target.namespace, "labels": all, "ownerReferences": owners})
+}

@@ -1,0 +1,403 @@
+//! What a TunePod does next. Pure.
+
+use super::build;
+use super::observe::{Observed, PodSight};
+use super::status::{self, close_interval, open_interval};
+use crate::controllers::execute::{Plan, Write};
+use crate::nodepool::{PoolCall, PoolView};
+use jiff::Timestamp;
+use kube::ResourceExt;
+use std::time::Duration;
+use trustbridge_api::condition::Reason;
+use trustbridge_api::tunepod::{NodePoolState, NodePoolStatus, PodReference};
+use trustbridge_api::{TunePodStatus, labels};
+use trustbridge_domain::phase::TunePodPhase as Phase;
+use trustbridge_kit::apply::{FieldManager, Target};
+
+/// Pause before a TunePod that is moving is looked at again, should an event be missed.
+pub(super) const MOVING: Duration = Duration::from_secs(15);
+
+pub(super) fn decide(seen: &Observed, now: Timestamp) -> Plan<TunePodStatus> {
+    let mut status = seen.tunepod.status.clone().unwrap_or_default();
+    status.observed_generation = seen.tunepod.metadata.generation;
+    let phase = status.phase;
+    if is_ending(seen) && !matches!(phase, Phase::Draining | Phase::Wiping | Phase::Wiped) {
+        return begin_end(seen, status, now);
+    }
+    match phase {
+        Phase::Pending => pending(seen, status, now),
+        Phase::Scheduling => {
+            status.phase = Phase::Provisioning;
+            said(
+                seen,
+                status,
+                now,
+                Reason::NodePoolCreating,
+                "the node pool is being asked for",
+            )
+        }
+        Phase::Provisioning => provisioning(seen, status, now),
+        Phase::Verifying | Phase::Degraded => start(seen, status, now),
+        Phase::Ready => serve(seen, status, now),
+        Phase::Failed => retry(seen, status, now),
+        Phase::Draining => drain(seen, status, now),
+        Phase::Wiping => wipe(seen, status, now),
+        Phase::Wiped => gone(seen, status),
+        // Change orders and suspensions are not made by this version: such a TunePod stays as it is.
+        Phase::Updating | Phase::Suspended => Plan::rest(status),
+    }
+}
+
+fn is_ending(seen: &Observed) -> bool {
+    seen.tunepod.spec.termination.is_some() || seen.tunepod.metadata.deletion_timestamp.is_some()
+}
+
+fn said(
+    seen: &Observed,
+    mut status: TunePodStatus,
+    now: Timestamp,
+    reason: Reason,
+    text: &str,
+) -> Plan<TunePodStatus> {
+    status::say(&mut status, seen.tunepod.metadata.generation, now, reason, text);
+    Plan::rest(status).within(MOVING)
+}
+
+fn pending(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
+    if !seen
+        .tunepod
+        .finalizers()
+        .iter()
+        .any(|f| f == labels::TUNEPOD_CLEANUP)
+    {
+        // Alone, and read back before anything else: whatever is made later has somebody to end it.
+        return Plan::rest(status)
+            .within(MOVING)
+            .with(finalizers(seen, vec![labels::TUNEPOD_CLEANUP]));
+    }
+    status.phase = Phase::Scheduling;
+    status.node_pool = Some(NodePoolStatus {
+        provider: seen.provider.clone(),
+        name: seen.pool.name.clone(),
+        state: NodePoolState::Intended,
+        ..NodePoolStatus::default()
+    });
+    let text = format!("node pool {} is intended", seen.pool.name);
+    said(seen, status, now, Reason::NodePoolCreating, &text)
+}
+
+fn finalizers(seen: &Observed, list: Vec<&'static str>) -> Write {
+    let (target, uid) = (Target::of(&seen.tunepod), seen.tunepod.uid().unwrap_or_default());
+    Write::Finalizers(FieldManager::TUNEPOD_FINALIZER, target, uid, list)
+}
+
+fn provisioning(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
+    let name = &seen.pool.name;
+    match &seen.pool_view {
+        None => Plan::rest(status).within(status::until_attempt(seen, now)),
+        Some(Ok(PoolView::Absent)) => Plan {
+            call: Some(PoolCall::Ensure(seen.pool.clone())),
+            ..Plan::rest(status)
+        },
+        Some(Ok(PoolView::Working {
+            state,
+            operation_url,
+            retry_after,
+        })) => {
+            status::pool(&mut status, NodePoolState::Creating, operation_url.clone());
+            let text = format!("node pool {name} is {state} at {}", seen.provider);
+            said(seen, status, now, Reason::NodePoolCreating, &text).within(*retry_after)
+        }
+        Some(Ok(PoolView::Ready)) => {
+            status::pool_ready(&mut status, seen.tunepod.metadata.generation, now, name);
+            status.phase = Phase::Verifying;
+            said(
+                seen,
+                status,
+                now,
+                Reason::PodPending,
+                "nodes are there; the pod is being made",
+            )
+        }
+        // The remains of a failed attempt go first; the next attempt waits for the time that its error asks for.
+        Some(Ok(PoolView::Broken(error))) => {
+            let call = Some(PoolCall::Delete(seen.pool.clone()));
+            Plan {
+                call,
+                ..status::pool_failed(seen, status, error, now)
+            }
+        }
+        Some(Err(error)) => status::pool_failed(seen, status, error, now),
+    }
+}
+
+/// Verifying and Degraded: there should be a pod, and it should be ready.
+fn start(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
+    if matches!(seen.pool_view, Some(Ok(PoolView::Absent))) {
+        return pool_lost(seen, status, now);
+    }
+    let Some(pod) = &seen.pod else {
+        return create_pod(seen, status, now);
+    };
+    if !pod.is_ours {
+        let text = format!(
+            "pod {} belongs to an earlier TunePod of that name; waiting for it to go",
+            seen.tunepod.name_any()
+        );
+        return said(seen, status, now, Reason::PodPending, &text);
+    }
+    status.pod = Some(reference(seen, pod));
+    if pod.is_leaving {
+        return said(
+            seen,
+            status,
+            now,
+            Reason::PodLost,
+            "the pod is going; it is made again",
+        );
+    }
+    if is_lost(pod) {
+        let text = status::pod_words(pod).map_or_else(
+            || "the pod ended; it is made again".to_owned(),
+            |(_, words)| format!("the pod ended: {words}; it is made again"),
+        );
+        let delete = Write::Delete(build::pod_target(&seen.tunepod, &seen.org), pod.uid.clone());
+        return said(seen, status, now, Reason::PodLost, &text).with(delete);
+    }
+    if pod.is_ready && pod.ip.is_some() {
+        return open(seen, status, now);
+    }
+    let (reason, text) = status::pod_words(pod).unwrap_or((
+        Reason::Hydrating,
+        "the sentinel authorises, hydrates or decrypts".to_owned(),
+    ));
+    said(seen, status, now, reason, &text)
+}
+
+fn is_lost(pod: &PodSight) -> bool {
+    matches!(pod.phase.as_str(), "Failed" | "Succeeded")
+}
+
+fn create_pod(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
+    status.pod = None;
+    // Created once and never applied again: what is running is what the webhook admitted. Its name is the
+    // lock; after a crash the next look finds it and knows it by the UID that it carries.
+    let pod = build::pod(&seen.tunepod, &seen.org, &seen.node_selector, &seen.settings.pods);
+    said(seen, status, now, Reason::PodPending, "the pod is being made")
+        .with(Write::Create(FieldManager::TUNEPOD, pod))
+}
+
+fn pool_lost(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
+    status.phase = Phase::Failed;
+    status::pool(&mut status, NodePoolState::Deleted, None);
+    let text = format!(
+        "node pool {} is gone though it should be there; it is made again",
+        seen.pool.name
+    );
+    status::provisioned(
+        &mut status,
+        seen.tunepod.metadata.generation,
+        now,
+        Reason::Gone,
+        &text,
+    );
+    said(seen, status, now, Reason::Gone, &text)
+}
+
+/// The pod is ready: the door is opened, and metering begins in the write that says so.
+fn open(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
+    if !open_interval(&mut status, seen.tunepod.spec.gpus, now) {
+        let text = "the ledger of intervals is full; end this order and order again";
+        return said(seen, status, now, Reason::PodLost, text);
+    }
+    status.phase = Phase::Ready;
+    status.url = Some(build::url(&seen.tunepod));
+    status::ready(&mut status, seen.tunepod.metadata.generation, now);
+    Plan {
+        writes: door(seen),
+        ..Plan::rest(status)
+    }
+}
+
+fn door(seen: &Observed) -> Vec<Write> {
+    let missing = seen.door.iter().filter(|(_, is_there)| !is_there);
+    missing
+        .map(|(built, _)| Write::Apply(FieldManager::TUNEPOD, built.clone()))
+        .collect()
+}
+
+/// Ready: stays so while the pod is; the first look that finds it otherwise stops the meter.
+fn serve(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
+    match &seen.pod {
+        Some(pod) if pod.is_ours && pod.is_ready && !pod.is_leaving && pod.ip.is_some() => {
+            status.pod = Some(reference(seen, pod));
+            status::ready(&mut status, seen.tunepod.metadata.generation, now);
+            Plan {
+                writes: door(seen),
+                ..Plan::rest(status)
+            }
+        }
+        other => {
+            let words = other
+                .as_ref()
+                .and_then(status::pod_words)
+                .map_or("the pod is gone".to_owned(), |(_, words)| words);
+            status.phase = Phase::Degraded;
+            status.url = None;
+            close_interval(&mut status, "Degraded", now);
+            said(
+                seen,
+                status,
+                now,
+                Reason::PodLost,
+                &format!("not ready any more: {words}"),
+            )
+        }
+    }
+}
+
+fn retry(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
+    if let Some(pool) = status.node_pool.as_mut() {
+        if pool.next_attempt_at.as_ref().is_some_and(|at| now < at.0) {
+            return Plan::rest(status).within(status::until_attempt(seen, now));
+        }
+        pool.state = NodePoolState::Intended;
+        pool.next_attempt_at = None;
+        pool.operation_url = None;
+    }
+    status.phase = Phase::Scheduling;
+    said(seen, status, now, Reason::NodePoolCreating, "tried again")
+}
+
+/// The end begins: the meter stops in the write that says so, before anything is ended.
+fn begin_end(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
+    let asked = seen
+        .tunepod
+        .spec
+        .termination
+        .as_ref()
+        .map(|t| t.reason.clone())
+        .unwrap_or_default();
+    let why = if asked.is_empty() {
+        "Deleted".to_owned()
+    } else {
+        asked
+    };
+    close_interval(&mut status, &why, now);
+    status.phase = Phase::Draining;
+    status.url = None;
+    said(seen, status, now, Reason::Terminating, "the pod is being ended")
+}
+
+fn drain(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
+    let mut writes: Vec<Write> = seen
+        .leftovers
+        .iter()
+        .map(|(target, uid)| Write::Delete(target.clone(), uid.clone()))
+        .collect();
+    match &seen.pod {
+        Some(pod) if pod.is_ours => {
+            if !pod.is_leaving {
+                writes.push(Write::Delete(
+                    build::pod_target(&seen.tunepod, &seen.org),
+                    pod.uid.clone(),
+                ));
+            }
+            let plan = said(
+                seen,
+                status,
+                now,
+                Reason::Terminating,
+                "waiting for the pod to be gone",
+            );
+            Plan { writes, ..plan }
+        }
+        _ => {
+            status.pod = None;
+            status.phase = Phase::Wiping;
+            // The intent to delete, written before the provider is asked.
+            if status.node_pool.is_some() {
+                status::pool(&mut status, NodePoolState::Deleting, None);
+            }
+            if let Some(pool) = status.node_pool.as_mut() {
+                pool.next_attempt_at = None;
+                pool.failures = 0;
+                pool.last_error = None;
+            }
+            let plan = said(
+                seen,
+                status,
+                now,
+                Reason::Terminating,
+                "the pod is gone; the node pool is being deleted",
+            );
+            Plan { writes, ..plan }
+        }
+    }
+}
+
+fn wipe(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
+    if status.node_pool.is_none() {
+        return wiped(seen, status, now);
+    }
+    match &seen.pool_view {
+        None => Plan::rest(status).within(status::until_attempt(seen, now)),
+        Some(Ok(PoolView::Absent)) => wiped(seen, status, now),
+        // A pool of that name which belongs to somebody else is not ours: ours is not there.
+        Some(Err(error)) if error.class == Reason::ForeignNodePool => wiped(seen, status, now),
+        // The operation that was written down since Wiping began is the deletion.
+        Some(Ok(PoolView::Working {
+            state,
+            retry_after,
+            operation_url,
+        })) if operation_url.is_some() || state == "Deleting" => {
+            status::pool(&mut status, NodePoolState::Deleting, operation_url.clone());
+            let text = format!("node pool {} is {state} at {}", seen.pool.name, seen.provider);
+            said(seen, status, now, Reason::Terminating, &text).within(*retry_after)
+        }
+        Some(Err(error)) => status::pool_failed(seen, status, error, now),
+        // Still being made, there, or broken: it is to go. The provider says when it can.
+        Some(Ok(_)) => Plan {
+            call: Some(PoolCall::Delete(seen.pool.clone())),
+            ..Plan::rest(status)
+        },
+    }
+}
+
+/// The provider said that nothing is left.
+pub(super) fn wiped(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
+    status.phase = Phase::Wiped;
+    if status.node_pool.is_some() {
+        status::pool(&mut status, NodePoolState::Deleted, None);
+    }
+    said(
+        seen,
+        status,
+        now,
+        Reason::Terminated,
+        "pod and node pool are gone",
+    )
+}
+
+/// Nothing is left but the record; a TunePod that is being deleted may go.
+fn gone(seen: &Observed, status: TunePodStatus) -> Plan<TunePodStatus> {
+    let is_held = seen
+        .tunepod
+        .finalizers()
+        .iter()
+        .any(|f| f == labels::TUNEPOD_CLEANUP);
+    let plan = Plan::rest(status);
+    if seen.tunepod.metadata.deletion_timestamp.is_some() && is_held {
+        return plan.with(finalizers(seen, Vec::new()));
+    }
+    plan
+}
+
+fn reference(seen: &Observed, pod: &PodSight) -> PodReference {
+    let target = build::pod_target(&seen.tunepod, &seen.org);
+    PodReference {
+        namespace: target.namespace.unwrap_or_default(),
+        name: target.name,
+        uid: pod.uid.clone(),
+    }
+}

@@ -1,0 +1,207 @@
+//! Reads what a TunePod's decision needs.
+
+use super::build;
+use crate::context::{Context, Error};
+use crate::nodepool::{PoolError, PoolIntent, PoolView};
+use crate::settings::Settings;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
+use kube::ResourceExt;
+use std::collections::BTreeMap;
+use trustbridge_api::TunePod;
+use trustbridge_azure::arm::pool_name;
+use trustbridge_domain::names::{org_of_namespace, protected_namespace};
+use trustbridge_domain::phase::TunePodPhase;
+use trustbridge_kit::apply::{Built, Target};
+use trustbridge_kit::cover::covers;
+
+/// What a decision sees.
+#[derive(Clone)]
+pub(crate) struct Observed {
+    pub(crate) tunepod: TunePod,
+    pub(crate) org: String,
+    pub(crate) provider: String,
+    pub(crate) pool: PoolIntent,
+    pub(crate) node_selector: BTreeMap<String, String>,
+    /// What the provider says; `None` when it was not asked.
+    pub(crate) pool_view: Option<Result<PoolView, PoolError>>,
+    pub(crate) pod: Option<PodSight>,
+    /// The buyer's door: what should be there and whether it is, and what is there by name with its UID.
+    pub(crate) door: Vec<(Built, bool)>,
+    pub(crate) leftovers: Vec<(Target, String)>,
+    pub(crate) settings: Settings,
+}
+
+/// What matters of a pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PodSight {
+    pub(crate) uid: String,
+    pub(crate) phase: String,
+    pub(crate) is_ours: bool,
+    pub(crate) is_leaving: bool,
+    pub(crate) is_ready: bool,
+    pub(crate) ip: Option<String>,
+    /// The scheduler's words while it has no node.
+    pub(crate) unscheduled: Option<String>,
+    /// The last words of the sentinel or the runtime, or what they wait for.
+    pub(crate) said: Option<Said>,
+}
+
+/// Words of a container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) container: String,
+    pub(crate) text: String,
+}
+
+pub(super) async fn observe(ctx: &Context, tunepod: &TunePod) -> Result<Option<Observed>, Error> {
+    let namespace = tunepod.namespace().unwrap_or_default();
+    // A fresh read: what follows may cost money, and must not be decided from an old view.
+    let Some(tunepod) = ctx
+        .writer
+        .get::<TunePod>(Some(&namespace), &tunepod.name_any())
+        .await?
+    else {
+        return Ok(None);
+    };
+    let org = org_of_namespace(&namespace).unwrap_or_default().to_owned();
+    let pool = intent(&tunepod, &org);
+    let mut seen = Observed {
+        provider: ctx.pools.name().to_owned(),
+        node_selector: ctx.pools.node_selector(&pool.name),
+        pool_view: None,
+        pod: None,
+        door: Vec::new(),
+        leftovers: Vec::new(),
+        settings: ctx.settings.clone(),
+        tunepod,
+        org,
+        pool,
+    };
+    if asks_provider(&seen.tunepod, ctx.now()) {
+        seen.pool_view = Some(ctx.pools.observe(&seen.pool).await);
+    }
+    if phase(&seen.tunepod) >= TunePodPhase::Verifying && phase(&seen.tunepod) != TunePodPhase::Wiped {
+        see_pod(ctx, &mut seen).await?;
+    }
+    Ok(Some(seen))
+}
+
+/// The pool of a TunePod, by its UID.
+pub(super) fn intent(tunepod: &TunePod, org: &str) -> PoolIntent {
+    let uid = tunepod.uid().unwrap_or_default();
+    let written = tunepod.status.as_ref().and_then(|s| s.node_pool.as_ref());
+    PoolIntent {
+        // What was written down counts, should the rule for names ever change.
+        name: written.map_or_else(|| pool_name(&uid), |p| p.name.clone()),
+        operation_url: written.and_then(|p| p.operation_url.clone()),
+        tunepod: format!(
+            "{}/{}",
+            tunepod.namespace().unwrap_or_default(),
+            tunepod.name_any()
+        ),
+        order: tunepod.spec.order_ref.name.clone(),
+        vm_size: tunepod.spec.vm_size.clone(),
+        org: org.to_owned(),
+        tunepod_uid: uid,
+    }
+}
+
+/// The provider is asked only about a pool whose intent was written down, and not before the time that is
+/// written beside it: a watch event must not go around a breaker.
+fn asks_provider(tunepod: &TunePod, now: Timestamp) -> bool {
+    use TunePodPhase::{Degraded, Provisioning, Verifying, Wiping};
+    let written = tunepod.status.as_ref().and_then(|s| s.node_pool.as_ref());
+    let is_time = written.is_some_and(|p| p.next_attempt_at.as_ref().is_none_or(|at| now >= at.0));
+    is_time && matches!(phase(tunepod), Provisioning | Verifying | Degraded | Wiping)
+}
+
+fn phase(tunepod: &TunePod) -> TunePodPhase {
+    tunepod.status.as_ref().map(|s| s.phase).unwrap_or_default()
+}
+
+async fn see_pod(ctx: &Context, seen: &mut Observed) -> Result<(), Error> {
+    let protected = protected_namespace(&seen.org);
+    let pod: Option<Pod> = ctx.writer.get(Some(&protected), &seen.tunepod.name_any()).await?;
+    seen.pod = pod.as_ref().map(|p| sight(p, &seen.pool.tunepod_uid));
+    let service = build::service(&seen.tunepod, &seen.org);
+    let address = seen.pod.as_ref().and_then(|p| p.ip.clone());
+    let slice = build::endpoint_slice(&seen.tunepod, &seen.org, address.as_deref().unwrap_or_default());
+    for built in [service, slice] {
+        let found = ctx.writer.get_any(&built.target).await?;
+        let uid = found
+            .as_ref()
+            .and_then(|f| f.pointer("/metadata/uid"))
+            .and_then(|u| u.as_str());
+        seen.leftovers
+            .extend(uid.map(|uid| (built.target.clone(), uid.to_owned())));
+        let is_there = found.as_ref().is_some_and(|f| covers(f, &built.body));
+        seen.door.push((built, is_there));
+    }
+    Ok(())
+}
+
+/// What matters of `pod`.
+pub(super) fn sight(pod: &Pod, tunepod_uid: &str) -> PodSight {
+    let status = pod.status.clone().unwrap_or_default();
+    let condition = |type_: &str| status.conditions.iter().flatten().find(|c| c.type_ == type_);
+    let unscheduled = condition("PodScheduled").filter(|c| c.status == "False");
+    PodSight {
+        uid: pod.uid().unwrap_or_default(),
+        is_ours: pod
+            .annotations()
+            .get(build::TUNEPOD_UID)
+            .is_some_and(|uid| uid == tunepod_uid),
+        is_leaving: pod.metadata.deletion_timestamp.is_some(),
+        is_ready: condition("Ready").is_some_and(|c| c.status == "True"),
+        unscheduled: unscheduled.map(|c| c.message.clone().unwrap_or_default()),
+        said: said(&status),
+        ip: status.pod_ip.filter(|ip| !ip.is_empty()),
+        phase: status.phase.unwrap_or_default(),
+    }
+}
+
+/// The first container that has something to say: last words before what it waits for, sidecars first.
+fn said(status: &PodStatus) -> Option<Said> {
+    let all = || {
+        status
+            .init_container_statuses
+            .iter()
+            .chain(&status.container_statuses)
+            .flatten()
+    };
+    all().find_map(last_words).or_else(|| all().find_map(waits))
+}
+
+fn last_words(container: &ContainerStatus) -> Option<Said> {
+    let states = [&container.state, &container.last_state];
+    let ended = states.into_iter().flatten().find_map(|s| s.terminated.as_ref())?;
+    // A container that ended well and runs again has nothing to say.
+    let text = ended
+        .message
+        .clone()
+        .filter(|m| !m.trim().is_empty())
+        .or_else(|| {
+            (ended.exit_code != 0).then(|| {
+                format!(
+                    "exit code {}, {}",
+                    ended.exit_code,
+                    ended.reason.clone().unwrap_or_else(|| "no reason".to_owned())
+                )
+            })
+        })?;
+    Some(Said {
+        container: container.name.clone(),
+        text,
+    })
+}
+
+fn waits(container: &ContainerStatus) -> Option<Said> {
+    let waiting = container.state.as_ref()?.waiting.as_ref()?;
+    let reason = waiting.reason.clone()?;
+    // What every pod goes through says nothing.
+    (!matches!(reason.as_str(), "PodInitializing" | "ContainerCreating")).then(|| Said {
+        container: container.name.clone(),
+        text: format!("{reason}: {}", waiting.message.clone().unwrap_or_default()),
+    })
+}

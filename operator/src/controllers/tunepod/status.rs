@@ -1,0 +1,237 @@
+//! Conditions, node pool and intervals of a TunePod. Pure.
+
+use super::observe::{Observed, PodSight, Said};
+use crate::controllers::execute::Plan;
+use crate::nodepool::PoolError;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use std::time::Duration;
+use trustbridge_api::TunePodStatus;
+use trustbridge_api::condition::{ConditionType, Reason};
+use trustbridge_api::tunepod::{MeteredInterval, NodePoolState};
+use trustbridge_domain::phase::TunePodPhase;
+use trustbridge_kit::clock::plus;
+use trustbridge_kit::conditions::{Statement, cut, is_true, set};
+
+/// Intervals that a status holds at most.
+const MAX_INTERVALS: usize = 128;
+/// Pause before a refusal that nothing but a change cures is tried again all the same.
+const HOPELESS: Duration = Duration::from_hours(1);
+
+/// `Ready=False` and what follows from it for the other two.
+pub(super) fn say(
+    status: &mut TunePodStatus,
+    generation: Option<i64>,
+    now: Timestamp,
+    reason: Reason,
+    text: &str,
+) {
+    set(
+        &mut status.conditions,
+        &Statement::no(ConditionType::Ready, reason, text),
+        generation,
+        now,
+    );
+    set(
+        &mut status.conditions,
+        &Statement::no(ConditionType::Serving, reason, text),
+        generation,
+        now,
+    );
+    let is_making = matches!(
+        status.phase,
+        TunePodPhase::Scheduling | TunePodPhase::Provisioning
+    );
+    let is_unmaking = matches!(status.phase, TunePodPhase::Wiping | TunePodPhase::Wiped);
+    if is_making || is_unmaking {
+        provisioned(status, generation, now, reason, text);
+    }
+}
+
+/// `Provisioned=False`.
+pub(super) fn provisioned(
+    status: &mut TunePodStatus,
+    generation: Option<i64>,
+    now: Timestamp,
+    reason: Reason,
+    text: &str,
+) {
+    set(
+        &mut status.conditions,
+        &Statement::no(ConditionType::Provisioned, reason, text),
+        generation,
+        now,
+    );
+}
+
+/// `Ready`, `Serving` and with them `Provisioned`.
+pub(super) fn ready(status: &mut TunePodStatus, generation: Option<i64>, now: Timestamp) {
+    let url = status.url.clone().unwrap_or_default();
+    let serving = Statement::yes(
+        ConditionType::Serving,
+        Reason::AsSpecified,
+        format!("answers at {url}"),
+    );
+    set(&mut status.conditions, &serving, generation, now);
+    set(
+        &mut status.conditions,
+        &Statement::yes(ConditionType::Ready, Reason::AsSpecified, "serves and is metered"),
+        generation,
+        now,
+    );
+    if !is_true(&status.conditions, ConditionType::Provisioned) {
+        let text = "the node pool has its nodes";
+        set(
+            &mut status.conditions,
+            &Statement::yes(ConditionType::Provisioned, Reason::AsSpecified, text),
+            generation,
+            now,
+        );
+    }
+}
+
+/// The pool's state and operation.
+pub(super) fn pool(status: &mut TunePodStatus, state: NodePoolState, operation_url: Option<String>) {
+    if let Some(pool) = status.node_pool.as_mut() {
+        pool.state = state;
+        pool.operation_url = operation_url;
+    }
+}
+
+/// The pool has its nodes.
+pub(super) fn pool_ready(status: &mut TunePodStatus, generation: Option<i64>, now: Timestamp, name: &str) {
+    pool(status, NodePoolState::Ready, None);
+    if let Some(pool) = status.node_pool.as_mut() {
+        pool.failures = 0;
+        pool.next_attempt_at = None;
+        pool.last_error = None;
+    }
+    let text = format!("node pool {name} has its nodes");
+    set(
+        &mut status.conditions,
+        &Statement::yes(ConditionType::Provisioned, Reason::AsSpecified, text),
+        generation,
+        now,
+    );
+}
+
+/// The provider refused or failed: which pool, which error, its words, what happens next and when.
+pub(super) fn pool_failed(
+    seen: &Observed,
+    mut status: TunePodStatus,
+    error: &PoolError,
+    now: Timestamp,
+) -> Plan<TunePodStatus> {
+    let failures = status
+        .node_pool
+        .as_ref()
+        .map_or(1, |p| p.failures.saturating_add(1));
+    let asked = error.delay(failures).unwrap_or(HOPELESS);
+    let delay = seen
+        .settings
+        .pool_retry_cap
+        .map_or(asked, |cap| asked.min(cap))
+        .max(Duration::from_secs(1));
+    let next = plus(now, i64::try_from(delay.as_secs()).unwrap_or(i64::MAX));
+    let text = format!(
+        "node pool {} at {}: {}: {}; the operator {}; next attempt at {next}",
+        seen.pool.name,
+        seen.provider,
+        error.code,
+        error.message.trim_end_matches(['.', ' ']),
+        error.remedy
+    );
+    if let Some(pool) = status.node_pool.as_mut() {
+        pool.failures = failures;
+        pool.next_attempt_at = Some(Time(next));
+        pool.last_error = Some(cut(&format!("{}: {}", error.code, error.message)));
+        pool.operation_url = None;
+    }
+    // Only a request that is wrong in itself ends the attempt; everything else is waiting, however long.
+    if error.first.is_none() && status.phase == TunePodPhase::Provisioning {
+        status.phase = TunePodPhase::Failed;
+    }
+    let generation = seen.tunepod.metadata.generation;
+    say(&mut status, generation, now, error.class, &text);
+    provisioned(&mut status, generation, now, error.class, &text);
+    Plan::rest(status).within(delay)
+}
+
+/// Time until the provider may be asked again.
+pub(super) fn until_attempt(seen: &Observed, now: Timestamp) -> Duration {
+    let at = seen
+        .tunepod
+        .status
+        .as_ref()
+        .and_then(|s| s.node_pool.as_ref())
+        .and_then(|p| p.next_attempt_at.as_ref());
+    at.map_or(Duration::from_secs(1), |at| {
+        Duration::try_from(at.0.duration_since(now))
+            .unwrap_or_default()
+            .max(Duration::from_secs(1))
+    })
+}
+
+/// Why the pod is not ready, by what it or the scheduler says.
+pub(super) fn pod_words(pod: &PodSight) -> Option<(Reason, String)> {
+    if let Some(words) = &pod.unscheduled {
+        return Some((Reason::PodPending, format!("the pod waits for a node: {words}")));
+    }
+    pod.said.as_ref().map(container_words)
+}
+
+fn container_words(said: &Said) -> (Reason, String) {
+    let text = format!("container {}: {}", said.container, said.text);
+    let Ok(serde_json::Value::Object(message)) = serde_json::from_str(&said.text) else {
+        return (Reason::Hydrating, text);
+    };
+    // The sentinel's last words: {state, reason, message}.
+    let word = |key: &str| {
+        message
+            .get(key)
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let (state, reason, words) = (word("state"), word("reason"), word("message"));
+    let is_denial = ["denied", "contract", "licen"]
+        .iter()
+        .any(|part| reason.to_lowercase().contains(part));
+    let class = if is_denial {
+        Reason::LicenceDenied
+    } else {
+        Reason::SentinelSuspended
+    };
+    (class, format!("the sentinel is {state}: {reason}: {words}"))
+}
+
+/// Opens an interval; `false` when there is no room. One that is open already stays: opening twice is opening once.
+pub(super) fn open_interval(status: &mut TunePodStatus, gpus: i64, now: Timestamp) -> bool {
+    if status.intervals.iter().any(|i| i.to.is_none()) {
+        return true;
+    }
+    if status.intervals.len() >= MAX_INTERVALS {
+        return false;
+    }
+    // A clock that stepped back must not make an interval begin before the last one ended.
+    let last = status.intervals.last().and_then(|i| i.to.as_ref()).map(|t| t.0);
+    let from = last.map_or(now, |last| last.max(now));
+    let seq = status.intervals.last().map_or(0, |i| i.seq + 1);
+    status.intervals.push(MeteredInterval {
+        seq,
+        from: Time(from),
+        to: None,
+        gpus,
+        opened_by: "Ready".to_owned(),
+        closed_by: None,
+    });
+    true
+}
+
+/// Closes the open interval, if there is one.
+pub(super) fn close_interval(status: &mut TunePodStatus, why: &str, now: Timestamp) {
+    for open in status.intervals.iter_mut().filter(|i| i.to.is_none()) {
+        open.to = Some(Time(now.max(open.from.0)));
+        open.closed_by = Some(why.to_owned());
+    }
+}

@@ -1,0 +1,14 @@
+//! Reconciles every kind of `trustbridge.io`; the only writer of status.
+//!
+//! | Module | Holds |
+//! |---|---|
+//! | [`controllers`] | one folder for each kind: observe, decide, build, status; one writer for all |
+//! | [`nodepool`] | where GPU nodes come from: AKS agent pools, or nodes that are there |
+//! | [`settings`] | flags and environment, and what decisions read of them |
+//! | [`rbac`] | the rights that the operator needs, as data |
+
+pub mod context;
+pub mod controllers;
+pub mod nodepool;
+pub mod rbac;
+pub mod settings;

@@ -1,0 +1,197 @@
+//! The rights that the operator needs, as data: the chart is rendered from this table, and nothing else grants any.
+
+use serde::Serialize;
+
+/// Where a right is granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Scope {
+    /// Everywhere.
+    Cluster,
+    /// In the operator's own namespace.
+    OwnNamespace,
+}
+
+/// A right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Row {
+    /// Where.
+    pub scope: Scope,
+    /// API group; empty for core.
+    pub group: &'static str,
+    /// Resources of that group.
+    pub resources: &'static [&'static str],
+    /// What may be done.
+    pub verbs: &'static [&'static str],
+    /// Only these names; empty for all.
+    pub names: &'static [&'static str],
+    /// What for.
+    pub why: &'static str,
+}
+
+const fn cluster(
+    group: &'static str,
+    resources: &'static [&'static str],
+    verbs: &'static [&'static str],
+    why: &'static str,
+) -> Row {
+    Row {
+        scope: Scope::Cluster,
+        group,
+        resources,
+        verbs,
+        names: &[],
+        why,
+    }
+}
+
+const TB: &str = trustbridge_api::GROUP;
+
+/// The table.
+pub const ROWS: &[Row] = &[
+    cluster(
+        TB,
+        &[
+            "buyerorgs",
+            "offers",
+            "modelassets",
+            "quotes",
+            "orders",
+            "tunepods",
+        ],
+        &["get", "list", "watch"],
+        "reconcile every kind",
+    ),
+    cluster(
+        TB,
+        &["quotes", "tunepods"],
+        &["create"],
+        "an order makes its quote and its TunePods",
+    ),
+    cluster(
+        TB,
+        &["tunepods"],
+        &["patch"],
+        "finalizer, and the termination that an order sets",
+    ),
+    cluster(
+        TB,
+        &[
+            "buyerorgs/status",
+            "offers/status",
+            "modelassets/status",
+            "quotes/status",
+            "orders/status",
+            "tunepods/status",
+        ],
+        &["patch"],
+        "the only writer of status",
+    ),
+    cluster(
+        TB,
+        &["tunepods/finalizers", "orders/finalizers"],
+        &["update"],
+        "own what is made for them",
+    ),
+    cluster(
+        "",
+        &["namespaces", "resourcequotas", "serviceaccounts", "configmaps"],
+        &["get", "create", "patch"],
+        "namespaces of an organisation",
+    ),
+    cluster(
+        "networking.k8s.io",
+        &["networkpolicies"],
+        &["get", "create", "patch"],
+        "default deny, and what is let through",
+    ),
+    cluster(
+        "rbac.authorization.k8s.io",
+        &["rolebindings"],
+        &["get", "create", "patch"],
+        "members of an organisation",
+    ),
+    Row {
+        scope: Scope::Cluster,
+        group: "rbac.authorization.k8s.io",
+        resources: &["clusterroles"],
+        verbs: &["bind"],
+        names: &["trustbridge-buyer"],
+        why: "hand out the buyer's role, and no other",
+    },
+    cluster(
+        "",
+        &["pods"],
+        &["get", "list", "watch", "create", "delete"],
+        "pods of TunePods",
+    ),
+    cluster(
+        "",
+        &["services"],
+        &["get", "create", "patch", "delete"],
+        "the buyer's door to a TunePod",
+    ),
+    // Endpoints of a Service without a selector are written by us.
+    cluster(
+        "discovery.k8s.io",
+        &["endpointslices"],
+        &["get", "create", "patch", "delete"],
+        "where that door leads",
+    ),
+    cluster("", &["nodes"], &["get", "list"], "the static node pool provider"),
+    cluster(
+        "events.k8s.io",
+        &["events"],
+        &["create", "patch"],
+        "say what happened",
+    ),
+    Row {
+        scope: Scope::OwnNamespace,
+        group: "coordination.k8s.io",
+        resources: &["leases"],
+        verbs: &["create"],
+        names: &[],
+        why: "leader election",
+    },
+    Row {
+        scope: Scope::OwnNamespace,
+        group: "coordination.k8s.io",
+        resources: &["leases"],
+        verbs: &["get", "patch"],
+        names: &["trustbridge-operator"],
+        why: "leader election",
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_wild_and_no_secret_is_read() {
+        for row in ROWS {
+            let words = row.resources.iter().chain(row.verbs);
+            assert!(words.clone().all(|w| !w.contains('*')), "{row:?}");
+            assert!(!row.resources.contains(&"secrets"), "{row:?}");
+            assert!(!row.verbs.is_empty() && !row.why.is_empty());
+        }
+    }
+
+    #[test]
+    fn every_kind_is_reconciled() {
+        let kinds = trustbridge_api::crds();
+        for crd in kinds {
+            let plural = crd.spec.names.plural;
+            assert!(
+                ROWS.iter()
+                    .any(|r| r.group == TB && r.resources.contains(&plural.as_str())),
+                "{plural}"
+            );
+            let status = format!("{plural}/status");
+            assert!(
+                ROWS.iter().any(|r| r.resources.contains(&status.as_str())),
+                "{status}"
+            );
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Names that mean something somewhere, though not to mode `serve`.
+
+/// Set by the webhook for logs and other modes.
+pub(super) const ELSEWHERE: &[&str] = &[
+    "TB_POD_NAME",
+    "TB_POD_NAMESPACE",
+    "TB_POD_UID",
+    "TB_CONTROL_SOCKET",
+    "TB_METERING_RESOURCE",
+    "TB_METERING_PLAN",
+    "TB_ADAPTERS_DIR",
+    "TB_TRAINING_DATA_DIR",
+];
+
+/// Addresses outside this pod that must be HTTPS, whoever uses them.
+pub(super) const HTTPS: &[&str] = &["TB_METERING_URL", "TB_VAULT_URL"];
+
+/// Limits of fine-tuning (spec 15.3): whole numbers.
+pub(super) const NUMBERS: &[&str] = &[
+    "TB_MAX_ADAPTERS",
+    "TB_MAX_TRAINING_DATA_GB",
+    "TB_MAX_CONCURRENT_JOBS",
+    "TB_DEFAULT_LORA_R",
+    "TB_DEFAULT_LORA_ALPHA",
+    "TB_DEFAULT_EPOCHS",
+    "TB_DEFAULT_BATCH_SIZE",
+    "TB_MAX_LORAS",
+    "TB_MAX_LORA_RANK",
+];

@@ -1,0 +1,197 @@
+//! The settings: every `TB_*` variable, read once, judged before anything else happens.
+
+mod known;
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use read::Reader;
+
+/// How plaintext reaches the runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DeliveryMode {
+    /// A FIFO for each file of weights.
+    Fifo,
+    /// A file in memory for each file of weights, for runtimes that map or seek.
+    RamFile,
+}
+
+/// Where the runtime listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RuntimeTarget {
+    /// A loopback address.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+/// Where evidence for the control plane comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Attestation {
+    /// None is sent.
+    None,
+    /// The content of a file, read at each authorisation.
+    File(PathBuf),
+    /// What a program prints, run at each authorisation; program and arguments.
+    Exec(Vec<String>),
+}
+
+/// A certificate chain and its key, both PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CertPair {
+    /// The chain.
+    pub(crate) cert: PathBuf,
+    /// The key.
+    pub(crate) key: PathBuf,
+}
+
+/// One client path that the proxy lets through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AllowedPath {
+    /// The method; without one GET and POST pass.
+    pub(crate) method: Option<http::Method>,
+    /// The exact path.
+    pub(crate) path: String,
+}
+
+/// The settings of mode `serve`.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) contract_id: String,
+    pub(crate) asset_id: String,
+    pub(crate) edc_endpoint: String,
+    pub(crate) target_dir: PathBuf,
+    pub(crate) state_dir: PathBuf,
+    pub(crate) model_dir: PathBuf,
+    pub(crate) pipe_path: PathBuf,
+    pub(crate) ready_signal: PathBuf,
+    pub(crate) delivery: DeliveryMode,
+    pub(crate) runtime: RuntimeTarget,
+    pub(crate) public_addr: SocketAddr,
+    pub(crate) admin_addr: SocketAddr,
+    pub(crate) public_tls: Option<CertPair>,
+    pub(crate) ca_path: Option<PathBuf>,
+    pub(crate) client_cert: Option<CertPair>,
+    pub(crate) download_concurrency: usize,
+    pub(crate) download_chunk_bytes: u64,
+    pub(crate) manifest_sha256: Option<String>,
+    pub(crate) attestation: Attestation,
+    pub(crate) node_name: Option<String>,
+    pub(crate) tokens_path: Option<PathBuf>,
+    pub(crate) proxy_allow: Vec<AllowedPath>,
+    pub(crate) audit_path: Option<PathBuf>,
+    pub(crate) termination_log: PathBuf,
+    pub(crate) log_level: String,
+}
+
+/// One setting that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {value}: {rule}; {next}")]
+pub(crate) struct Problem {
+    /// The variable.
+    pub(crate) field: &'static str,
+    /// What it holds, or `(not set)`.
+    pub(crate) value: String,
+    /// What it must be.
+    pub(crate) rule: String,
+    /// What to do.
+    pub(crate) next: String,
+}
+
+/// The settings, and names that were given but mean nothing.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// The settings.
+    pub(crate) config: Config,
+    /// `TB_*` variables that nobody reads: most often a typing error.
+    pub(crate) unknown: Vec<String>,
+}
+
+impl Config {
+    /// Reads the variables; all problems are named at once.
+    pub(crate) fn load(vars: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, Vec<Problem>> {
+        let mut r = Reader::new(vars);
+        let target_dir = r.path("TB_TARGET_DIR", "/mnt/resource/trustbridge");
+        let pipe_path = r.path("TB_PIPE_PATH", "/dev/shm/model-pipe");
+        let model_dir = r.path_or("TB_MODEL_DIR", || pipe_path.with_file_name("model"));
+        let config = Self {
+            contract_id: r.required("TB_CONTRACT_ID", "the contract's id, from Order.spec.contractId"),
+            asset_id: r.asset_id("TB_ASSET_ID"),
+            edc_endpoint: r.https_url("TB_EDC_ENDPOINT"),
+            state_dir: r.path_or("TB_STATE_DIR", || target_dir.clone()),
+            ready_signal: r.path("TB_READY_SIGNAL", "/dev/shm/weights/ready.signal"),
+            delivery: r.delivery("TB_DELIVERY"),
+            runtime: r.runtime("TB_RUNTIME_URL", "http://127.0.0.1:8081"),
+            public_addr: r.address("TB_PUBLIC_ADDR", "0.0.0.0:8000"),
+            admin_addr: r.address("TB_ADMIN_ADDR", "0.0.0.0:8001"),
+            public_tls: r.pair("TB_TLS_CERT_PATH", "TB_TLS_KEY_PATH"),
+            ca_path: r.optional_path("TB_CA_PATH"),
+            client_cert: r.pair("TB_CLIENT_CERT_PATH", "TB_CLIENT_KEY_PATH"),
+            download_concurrency: usize::try_from(r.number("TB_DOWNLOAD_CONCURRENCY", 4, 1..=64))
+                .unwrap_or(4),
+            download_chunk_bytes: r.number("TB_DOWNLOAD_CHUNK_BYTES", 8 << 20, (64 << 10)..=(256 << 20)),
+            manifest_sha256: r.sha256("TB_MANIFEST_SHA256"),
+            attestation: r.attestation("TB_ATTESTATION"),
+            node_name: r.optional("TB_NODE_NAME"),
+            tokens_path: r.optional_path("TB_TOKENS_PATH"),
+            proxy_allow: r.allow_list("TB_PROXY_ALLOW"),
+            audit_path: r.optional_path("TB_AUDIT_PATH"),
+            termination_log: r.path("TB_TERMINATION_LOG", "/dev/termination-log"),
+            log_level: r.log_level("TB_LOG_LEVEL"),
+            target_dir,
+            model_dir,
+            pipe_path,
+        };
+        r.not_used_by_serve();
+        config.check_places(&mut r);
+        r.finish().map(|unknown| Loaded { config, unknown })
+    }
+
+    /// Plaintext and ciphertext must not share a place: what is cleared at boot is plaintext only, and what
+    /// lies on a disk is ciphertext only.
+    fn check_places(&self, r: &mut Reader) {
+        let memory = [
+            ("TB_MODEL_DIR", &self.model_dir),
+            ("TB_PIPE_PATH", &self.pipe_path),
+            ("TB_READY_SIGNAL", &self.ready_signal),
+        ];
+        for (field, place) in memory {
+            for other in [&self.target_dir, &self.state_dir] {
+                if place.starts_with(other) || other.starts_with(place) {
+                    let rule = format!("must neither lie in {} nor contain it", other.display());
+                    r.problem(
+                        field,
+                        &place.display().to_string(),
+                        &rule,
+                        "choose a path in the memory volume",
+                    );
+                }
+            }
+        }
+        if self.model_dir.parent().is_none() {
+            r.problem(
+                "TB_MODEL_DIR",
+                "/",
+                "must not be the root",
+                "choose a directory of its own",
+            );
+        }
+        for (field, place) in [
+            ("TB_PIPE_PATH", &self.pipe_path),
+            ("TB_READY_SIGNAL", &self.ready_signal),
+        ] {
+            if place.starts_with(&self.model_dir) {
+                let next = "choose a path beside it: the directory is emptied at boot";
+                r.problem(
+                    field,
+                    &place.display().to_string(),
+                    "must not lie in TB_MODEL_DIR",
+                    next,
+                );
+            }
+        }
+    }
+}

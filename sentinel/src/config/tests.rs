@@ -1,0 +1,138 @@
+use super::{AllowedPath, Attestation, Config, DeliveryMode, Loaded, Problem, RuntimeTarget};
+use std::path::PathBuf;
+
+const MINIMAL: [(&str, &str); 3] = [
+    ("TB_CONTRACT_ID", "contract-allow"),
+    ("TB_ASSET_ID", "tb-asset-e2e-001"),
+    ("TB_EDC_ENDPOINT", "https://control.example:7443"),
+];
+
+fn load(more: &[(&str, &str)]) -> Result<Loaded, Vec<Problem>> {
+    let vars = MINIMAL
+        .iter()
+        .chain(more)
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::load(vars.collect::<Vec<_>>())
+}
+
+fn problems(more: &[(&str, &str)]) -> Vec<String> {
+    load(more).unwrap_err().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_defaults_are_the_specs() {
+    let Loaded { config, unknown } = load(&[("PATH", "/bin"), ("TB_LOG_LEVEL", "")]).unwrap();
+    assert!(unknown.is_empty());
+    assert_eq!(config.target_dir, PathBuf::from("/mnt/resource/trustbridge"));
+    assert_eq!(config.pipe_path, PathBuf::from("/dev/shm/model-pipe"));
+    assert_eq!(config.model_dir, PathBuf::from("/dev/shm/model"));
+    assert_eq!(
+        config.ready_signal,
+        PathBuf::from("/dev/shm/weights/ready.signal")
+    );
+    assert_eq!(
+        config.runtime,
+        RuntimeTarget::Tcp("127.0.0.1:8081".parse().unwrap())
+    );
+    assert_eq!(config.public_addr.to_string(), "0.0.0.0:8000");
+    assert_eq!(config.admin_addr.to_string(), "0.0.0.0:8001");
+    assert_eq!(
+        (config.download_concurrency, config.download_chunk_bytes),
+        (4, 8_388_608)
+    );
+    assert_eq!(config.log_level, "info");
+    assert_eq!(config.delivery, DeliveryMode::Fifo);
+    assert_eq!(config.attestation, Attestation::None);
+    assert_eq!(config.termination_log, PathBuf::from("/dev/termination-log"));
+}
+
+#[test]
+fn what_is_required_is_named_all_at_once() {
+    let errors = Config::load(Vec::new()).unwrap_err();
+    let fields: Vec<_> = errors.iter().map(|problem| problem.field).collect();
+    assert_eq!(fields, ["TB_CONTRACT_ID", "TB_ASSET_ID", "TB_EDC_ENDPOINT"]);
+    assert_eq!(
+        errors[0].to_string(),
+        "TB_CONTRACT_ID: (not set): is required; set it to the contract's id, from Order.spec.contractId"
+    );
+}
+
+#[test]
+fn unknown_names_are_told_and_names_of_other_modes_are_not() {
+    let more = [
+        ("TB_DOWNLOAD_CONCURENCY", "8"),
+        ("TB_POD_NAME", "p"),
+        ("TB_MAX_LORAS", "4"),
+    ];
+    assert_eq!(load(&more).unwrap().unknown, ["TB_DOWNLOAD_CONCURENCY"]);
+}
+
+#[test]
+fn each_broken_rule_names_its_field() {
+    for (name, value) in [
+        ("TB_EDC_ENDPOINT", "http://control.example"),
+        ("TB_EDC_ENDPOINT", "https://user:word@control.example"),
+        ("TB_EDC_ENDPOINT", "control.example"),
+        ("TB_RUNTIME_URL", "http://10.0.0.1:8081"),
+        ("TB_RUNTIME_URL", "https://127.0.0.1:8081"),
+        ("TB_RUNTIME_URL", "http://127.0.0.1:8081/x"),
+        ("TB_RUNTIME_URL", "unix:relative"),
+        ("TB_PUBLIC_ADDR", "8000"),
+        ("TB_DOWNLOAD_CONCURRENCY", "0"),
+        ("TB_DOWNLOAD_CHUNK_BYTES", "1k"),
+        ("TB_MANIFEST_SHA256", "abc"),
+        ("TB_DELIVERY", "pipe"),
+        ("TB_ATTESTATION", "tpm"),
+        ("TB_PROXY_ALLOW", "/v1/../x"),
+        ("TB_LOG_LEVEL", "loud"),
+        ("TB_VAULT_URL", "http://vault.example"),
+        ("TB_FINETUNE_ENABLED", "true"),
+        ("TB_MAX_LORAS", "many"),
+        ("TB_TARGET_DIR", "relative"),
+        ("TB_MODEL_DIR", "/mnt/resource/trustbridge/model"),
+        ("TB_PIPE_PATH", "/mnt/resource/trustbridge/pipe"),
+        ("TB_ASSET_ID", "a/b"),
+    ] {
+        let told = problems(&[(name, value)]);
+        assert!(
+            told.iter().any(|text| text.starts_with(&format!("{name}: "))),
+            "{name}={value}: {told:?}"
+        );
+    }
+    assert!(problems(&[("TB_TLS_CERT_PATH", "/c")])[0].starts_with("TB_TLS_KEY_PATH: (not set)"));
+    assert!(problems(&[("TB_CLIENT_KEY_PATH", "/k")])[0].starts_with("TB_CLIENT_CERT_PATH: (not set)"));
+}
+
+#[test]
+fn a_secret_in_a_url_is_not_repeated() {
+    let told = problems(&[("TB_EDC_ENDPOINT", "https://u:secret@h/x?sig=secret")]);
+    assert!(!told.join(" ").contains("secret"), "{told:?}");
+}
+
+#[test]
+fn lists_and_sockets_are_read() {
+    let more = [
+        ("TB_PROXY_ALLOW", "/v1/demo, GET /v1/info"),
+        ("TB_RUNTIME_URL", "unix:/dev/shm/tb/rt.sock"),
+        ("TB_ATTESTATION", "exec:/bin/quote --raw"),
+        ("TB_MANIFEST_SHA256", &"AB".repeat(32)),
+    ];
+    let config = load(&more).unwrap().config;
+    let path = |method, path: &str| AllowedPath {
+        method,
+        path: path.to_owned(),
+    };
+    assert_eq!(
+        config.proxy_allow,
+        [path(None, "/v1/demo"), path(Some(http::Method::GET), "/v1/info")]
+    );
+    assert_eq!(
+        config.runtime,
+        RuntimeTarget::Unix(PathBuf::from("/dev/shm/tb/rt.sock"))
+    );
+    assert_eq!(
+        config.attestation,
+        Attestation::Exec(vec!["/bin/quote".into(), "--raw".into()])
+    );
+    assert_eq!(config.manifest_sha256, Some("ab".repeat(32)));
+}

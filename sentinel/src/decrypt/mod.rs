@@ -1,0 +1,212 @@
+//! From verified ciphertext to plaintext that a reader takes, in memory only.
+//!
+//! Every file of weights is a FIFO with one writer task: it waits for a reader, takes the name away so that no
+//! second reader can come in, decrypts record by record, and counts the file as read when the reader took the
+//! last byte. Then the FIFO is there again, for a runtime that starts anew. Small files (configuration,
+//! tokenizer) are files in the memory volume; with `TB_DELIVERY=ramfile` the weights are as well.
+
+mod fifo;
+mod records;
+mod volume;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use trustbridge_domain::sentinel::Event;
+use trustbridge_tbenc::manifest::Role;
+use trustbridge_tbenc::{self as tbenc, Class, Key};
+
+use crate::config::{Config, DeliveryMode};
+use crate::events::Events;
+use crate::hydrate::{Asset, AssetFile};
+use crate::shared::Shared;
+
+pub(crate) use volume::Volume;
+
+/// Why plaintext could not be offered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The ciphertext, read again, is not what was verified, or the key is wrong.
+    #[error("{file}: {source}")]
+    Integrity {
+        /// Which file.
+        file: String,
+        /// What is wrong.
+        source: tbenc::Error,
+    },
+    /// Memory volume or ciphertext volume failed.
+    #[error("{what}: {source}; is the volume full, or is something else using its names?")]
+    Io {
+        /// Path or action.
+        what: String,
+        /// The system's error.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    fn of(file: &AssetFile, source: tbenc::Error) -> Self {
+        match source.class() {
+            Class::Io => Self::Io {
+                what: file.local.display().to_string(),
+                source: std::io::Error::other(source),
+            },
+            _ => Self::Integrity {
+                file: file.shown().to_owned(),
+                source,
+            },
+        }
+    }
+
+    fn io(what: impl Into<String>, source: std::io::Error) -> Self {
+        Self::Io {
+            what: what.into(),
+            source,
+        }
+    }
+
+    /// What the state machine makes of it.
+    pub(crate) fn event(&self) -> Event {
+        match self {
+            Self::Integrity { .. } => Event::IntegrityFailed,
+            Self::Io { .. } => Event::GaveUp,
+        }
+    }
+}
+
+/// Which files were read to their end by their latest reader.
+struct Ledger {
+    complete: Mutex<Vec<bool>>,
+    events: Events,
+    shared: Arc<Shared>,
+}
+
+impl Ledger {
+    fn new(files: usize, events: Events, shared: Arc<Shared>) -> Self {
+        Self {
+            complete: Mutex::new(vec![false; files]),
+            events,
+            shared,
+        }
+    }
+
+    fn began(&self, index: usize) {
+        self.mark(index, false);
+    }
+
+    fn ended(&self, index: usize) {
+        self.shared.metrics.streams.inc();
+        self.mark(index, true);
+    }
+
+    /// Events leave under the lock, so that they arrive in the order of the facts.
+    fn mark(&self, index: usize, complete: bool) {
+        let mut all = self.complete.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(one) = all.get_mut(index) {
+            *one = complete;
+        }
+        if !complete {
+            self.events.send(Event::DeliveryBegan);
+        } else if all.iter().all(|one| *one) {
+            self.events.send(Event::Delivered);
+        }
+    }
+}
+
+/// What offers the files until it is closed.
+pub(crate) struct Delivery {
+    volume: Volume,
+    stop: CancellationToken,
+    writers: TaskTracker,
+}
+
+/// One file with its place and its key.
+struct Job {
+    index: usize,
+    file: AssetFile,
+    place: PathBuf,
+    chunk_bytes: u32,
+    key: Arc<Key>,
+}
+
+impl Delivery {
+    /// Writes the small files, makes the FIFOs, starts the writers, then writes the ready signal.
+    pub(crate) async fn start(
+        config: &Config,
+        asset: &Asset,
+        key: &Arc<Key>,
+        shared: &Arc<Shared>,
+        events: &Events,
+    ) -> Result<Self, Error> {
+        let volume = Volume::of(config);
+        volume.prepare()?;
+        let (streams, files): (Vec<_>, Vec<_>) = jobs(&volume, asset, key)
+            .partition(|job| config.delivery == DeliveryMode::Fifo && job.file.role == Role::Weights);
+        let mut delivery = Self {
+            volume,
+            stop: CancellationToken::new(),
+            writers: TaskTracker::new(),
+        };
+        for job in files {
+            delivery.write_file(job).await?;
+        }
+        let ledger = Arc::new(Ledger::new(streams.len(), events.clone(), shared.clone()));
+        for job in &streams {
+            delivery.volume.make_fifo(&job.place)?;
+        }
+        if streams.is_empty() {
+            // Every byte lies in the memory volume already; the runtime's health says when it has read them.
+            events.send(Event::Delivered);
+        }
+        for (index, job) in streams.into_iter().enumerate() {
+            delivery.spawn(Job { index, ..job }, &ledger);
+        }
+        delivery.volume.write_ready_signal()?;
+        Ok(delivery)
+    }
+
+    fn spawn(&self, job: Job, ledger: &Arc<Ledger>) {
+        let (stop, volume, ledger) = (self.stop.clone(), self.volume.clone(), ledger.clone());
+        self.writers.spawn(async move {
+            if let Err(error) = fifo::offer(&job, &volume, &ledger, &stop).await {
+                ledger
+                    .events
+                    .send_because(error.event(), "delivery", &error.to_string());
+            }
+        });
+    }
+
+    async fn write_file(&mut self, job: Job) -> Result<(), Error> {
+        let volume = self.volume.clone();
+        let written = tokio::task::spawn_blocking(move || volume.write_ram_file(&job)).await;
+        written.unwrap_or_else(|error| {
+            Err(Error::io(
+                "writing a file in memory",
+                std::io::Error::other(error),
+            ))
+        })
+    }
+
+    /// Stops the writers, then removes everything from memory. Readers see the end of their pipe.
+    pub(crate) async fn close(self) {
+        self.stop.cancel();
+        self.writers.close();
+        self.writers.wait().await;
+        self.volume.clear();
+    }
+}
+
+fn jobs<'a>(volume: &'a Volume, asset: &'a Asset, key: &'a Arc<Key>) -> impl Iterator<Item = Job> + 'a {
+    asset.files.iter().map(|file| Job {
+        index: 0,
+        file: file.clone(),
+        place: volume.place_of(file.path.as_deref()),
+        chunk_bytes: asset.chunk_bytes,
+        key: match &file.path {
+            Some(path) => Arc::new(key.derive_file(path)),
+            None => key.clone(),
+        },
+    })
+}

@@ -1,0 +1,139 @@
+//! What lies in the memory volume: FIFOs, small files, the ready signal. It is empty before and after.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, BufReader, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use trustbridge_tbenc::{Expected, decrypt_stream};
+
+use super::{Error, Job};
+use crate::config::Config;
+
+/// The places of the plaintext.
+#[derive(Clone, Debug)]
+pub(crate) struct Volume {
+    model_dir: PathBuf,
+    pipe_path: PathBuf,
+    ready_signal: PathBuf,
+}
+
+impl Volume {
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            model_dir: config.model_dir.clone(),
+            pipe_path: config.pipe_path.clone(),
+            ready_signal: config.ready_signal.clone(),
+        }
+    }
+
+    /// Removes what an earlier start left, the signal first: nobody must take it for ours.
+    pub(crate) fn clear(&self) {
+        for path in [&self.ready_signal, &self.pipe_path] {
+            report(path, remove(path));
+        }
+        // The directory may be a mount point, which cannot be removed.
+        match std::fs::read_dir(&self.model_dir) {
+            Ok(entries) => {
+                for entry in entries.flatten() {
+                    report(&entry.path(), remove(&entry.path()));
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => report(&self.model_dir, Err(error)),
+        }
+    }
+
+    pub(super) fn prepare(&self) -> Result<(), Error> {
+        self.clear();
+        for dir in [
+            Some(self.model_dir.as_path()),
+            self.pipe_path.parent(),
+            self.ready_signal.parent(),
+        ] {
+            dir.map_or(Ok(()), make_dir)?;
+        }
+        Ok(())
+    }
+
+    /// Where a file goes: below the model's directory, or the pipe's path for the only file of an asset.
+    pub(super) fn place_of(&self, path: Option<&str>) -> PathBuf {
+        path.map_or_else(|| self.pipe_path.clone(), |path| self.model_dir.join(path))
+    }
+
+    /// Makes the FIFO anew, for its owner only.
+    pub(super) fn make_fifo(&self, place: &Path) -> Result<(), Error> {
+        let shown = || place.display().to_string();
+        place.parent().map_or(Ok(()), make_dir)?;
+        remove(place).map_err(|error| Error::io(shown(), error))?;
+        mkfifo(place, Mode::S_IRUSR | Mode::S_IWUSR).map_err(|error| Error::io(shown(), error.into()))
+    }
+
+    /// Takes the FIFO's name away; a reader that has it open keeps it.
+    pub(super) fn unlink(&self, place: &Path) -> Result<(), Error> {
+        remove(place).map_err(|error| Error::io(place.display().to_string(), error))
+    }
+
+    /// Decrypts a whole file into memory; its name appears when it is complete and verified.
+    pub(super) fn write_ram_file(&self, job: &Job) -> Result<(), Error> {
+        let shown = || job.place.display().to_string();
+        job.place.parent().map_or(Ok(()), make_dir)?;
+        let mut partial = job.place.as_os_str().to_owned();
+        partial.push(".partial");
+        let partial = PathBuf::from(partial);
+        let source = File::open(&job.file.local)
+            .map_err(|error| Error::io(job.file.local.display().to_string(), error))?;
+        let target = private(&partial).map_err(|error| Error::io(shown(), error))?;
+        let expected = Expected {
+            plaintext_bytes: job.file.plaintext_bytes,
+            chunk_bytes: job.chunk_bytes,
+            sha256_ciphertext: &job.file.sha256_ciphertext,
+        };
+        if let Err(error) = decrypt_stream(BufReader::new(source), target, &job.key, expected) {
+            report(&partial, remove(&partial));
+            return Err(Error::of(&job.file, error));
+        }
+        std::fs::rename(&partial, &job.place).map_err(|error| Error::io(shown(), error))
+    }
+
+    /// Tells runtimes that wait for it that they may open the files.
+    pub(super) fn write_ready_signal(&self) -> Result<(), Error> {
+        let written = private(&self.ready_signal).and_then(|mut file| file.write_all(b"ready\n"));
+        written.map_err(|error| Error::io(self.ready_signal.display().to_string(), error))
+    }
+}
+
+fn private(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+}
+
+fn make_dir(dir: &Path) -> Result<(), Error> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|error| Error::io(dir.display().to_string(), error))
+}
+
+/// Removes a file or a directory with all that is in it; what is not there is fine.
+fn remove(path: &Path) -> io::Result<()> {
+    let removed = match std::fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn report(path: &Path, removed: io::Result<()>) {
+    if let Err(error) = removed {
+        tracing::error!(path = %path.display(), %error, "plaintext place could not be cleared");
+    }
+}

@@ -1,0 +1,233 @@
+//! The admin port: for the kubelet and the operator, never for clients.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::{Deserialize, Serialize};
+use trustbridge_domain::sentinel::State as Stage;
+
+use crate::audit::{Audit, Head};
+use crate::config::Config;
+use crate::shared::{Shared, Snapshot};
+
+/// `/drain` waits so long where nothing is asked, and never longer than `LONGEST_DRAIN`.
+const DRAIN: Duration = Duration::from_secs(25);
+const LONGEST_DRAIN: Duration = Duration::from_secs(300);
+
+#[derive(Clone)]
+struct Admin {
+    shared: Arc<Shared>,
+    audit: Arc<Audit>,
+    contract_id: Arc<str>,
+    asset_id: Arc<str>,
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    state: &'static str,
+    #[serde(flatten)]
+    snapshot: Snapshot,
+    /// Which half of readiness is there, while it is Decrypt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivered: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runtime_healthy: Option<bool>,
+    draining: bool,
+    in_flight: usize,
+    contract_id: &'a str,
+    asset_id: &'a str,
+    anchored: bool,
+    ciphertext_bytes: u64,
+    landed_bytes: u64,
+    delivered_bytes: u64,
+    audit: Head,
+    audit_public_key: String,
+    version: &'static str,
+}
+
+/// The routes.
+pub(crate) fn router(config: &Config, shared: Arc<Shared>, audit: Arc<Audit>) -> Router {
+    let admin = Admin {
+        shared,
+        audit,
+        contract_id: config.contract_id.as_str().into(),
+        asset_id: config.asset_id.as_str().into(),
+    };
+    Router::new()
+        .route("/startupz", get(startup))
+        .route("/readiness", get(startup))
+        .route("/readyz", get(ready))
+        .route("/health", get(ready))
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/status", get(status))
+        .route("/metrics", get(metrics))
+        .route("/drain", get(drain).post(drain))
+        .with_state(admin)
+}
+
+async fn startup(State(admin): State<Admin>) -> Response {
+    let snapshot = admin.shared.snapshot();
+    answer(snapshot.state.is_started(), &snapshot)
+}
+
+async fn ready(State(admin): State<Admin>) -> Response {
+    let snapshot = admin.shared.snapshot();
+    answer(admin.shared.is_serving(), &snapshot)
+}
+
+/// The state in words, so that a failed probe's event says why.
+fn answer(yes: bool, snapshot: &Snapshot) -> Response {
+    let code = if yes {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let text = format!(
+        "{} {} {}",
+        snapshot.state.as_str(),
+        snapshot.reason,
+        snapshot.message
+    );
+    (code, format!("{}\n", text.trim_end())).into_response()
+}
+
+async fn status(State(admin): State<Admin>) -> Response {
+    let snapshot = admin.shared.snapshot();
+    let facts = &admin.shared.facts;
+    let loading = match snapshot.state {
+        Stage::Decrypt(delivery) => Some(delivery),
+        _ => None,
+    };
+    axum::Json(Status {
+        state: snapshot.state.as_str(),
+        delivered: loading.map(|delivery| delivery.delivered),
+        runtime_healthy: loading.map(|delivery| delivery.healthy),
+        snapshot,
+        draining: admin.shared.is_draining(),
+        in_flight: admin.shared.in_flight(),
+        contract_id: &admin.contract_id,
+        asset_id: &admin.asset_id,
+        anchored: facts.anchored.load(Ordering::Relaxed),
+        ciphertext_bytes: facts.ciphertext_bytes.load(Ordering::Relaxed),
+        landed_bytes: facts.landed_bytes.load(Ordering::Relaxed),
+        delivered_bytes: facts.delivered_bytes.load(Ordering::Relaxed),
+        audit: admin.audit.head(),
+        audit_public_key: admin.audit.public_key(),
+        version: env!("CARGO_PKG_VERSION"),
+    })
+    .into_response()
+}
+
+async fn metrics(State(admin): State<Admin>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    match admin.shared.metrics.text() {
+        Ok(text) => ([(CONTENT_TYPE, kind)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+#[derive(Deserialize)]
+struct Wait {
+    /// Seconds.
+    wait: Option<u64>,
+}
+
+/// Fails readiness, turns new requests away, waits for those under way. A runtime's `preStop` calls it.
+async fn drain(State(admin): State<Admin>, Query(query): Query<Wait>) -> Response {
+    let wait = query.wait.map_or(DRAIN, Duration::from_secs).min(LONGEST_DRAIN);
+    if admin.shared.drain(wait).await {
+        return "drained\n".into_response();
+    }
+    let text = format!("{} requests are still under way\n", admin.shared.in_flight());
+    (StatusCode::REQUEST_TIMEOUT, text).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::router;
+    use crate::audit::Audit;
+    use crate::config::Config;
+    use crate::shared::Shared;
+    use axum::body::Body;
+    use axum::http::Request;
+    use http_body_util::BodyExt;
+    use std::sync::Arc;
+    use tower::ServiceExt;
+    use trustbridge_domain::sentinel::{Cause, Delivery, State};
+
+    async fn get(shared: &Arc<Shared>, path: &str) -> (u16, String) {
+        let vars = [
+            ("TB_CONTRACT_ID", "contract-allow"),
+            ("TB_ASSET_ID", "asset"),
+            ("TB_EDC_ENDPOINT", "https://control.example"),
+        ];
+        let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = Config::load(vars).unwrap().config;
+        let audit = Arc::new(Audit::open(None, "contract-allow", "asset").unwrap());
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let answer = router(&config, shared.clone(), audit)
+            .oneshot(request)
+            .await
+            .unwrap();
+        let status = answer.status().as_u16();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn probes_follow_the_state() {
+        let shared = Shared::new();
+        let decrypt = State::Decrypt(Delivery::default());
+        for (state, startup, ready) in [
+            (State::Boot, 503, 503),
+            (State::Authorize, 503, 503),
+            (State::Hydrate, 503, 503),
+            (decrypt, 200, 503),
+            (State::Ready, 200, 200),
+            (State::Suspended(Cause::Denied), 503, 503),
+        ] {
+            shared.enter(state, "", "");
+            for path in ["/startupz", "/readiness"] {
+                assert_eq!(get(&shared, path).await.0, startup, "{state:?} {path}");
+            }
+            for path in ["/readyz", "/health"] {
+                assert_eq!(get(&shared, path).await.0, ready, "{state:?} {path}");
+            }
+            assert_eq!(get(&shared, "/livez").await.0, 200);
+        }
+    }
+
+    #[tokio::test]
+    async fn status_tells_state_and_reason() {
+        let shared = Shared::new();
+        shared.enter(State::Suspended(Cause::Denied), "contract_unknown", "because");
+        let (_, body) = get(&shared, "/status").await;
+        let json: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(json["state"], "Suspended");
+        assert_eq!(json["reason"], "contract_unknown");
+        assert_eq!(json["contract_id"], "contract-allow");
+        assert_eq!(json["audit"]["seq"], 0);
+        assert!(get(&shared, "/startupz").await.1.contains("contract_unknown"));
+    }
+
+    #[tokio::test]
+    async fn draining_fails_readiness() {
+        let shared = Shared::new();
+        shared.enter(State::Ready, "", "");
+        assert_eq!(get(&shared, "/drain?wait=1").await, (200, "drained\n".to_owned()));
+        assert_eq!(get(&shared, "/readyz").await.0, 503);
+        assert!(
+            get(&shared, "/metrics")
+                .await
+                .1
+                .contains("trustbridge_sentinel_state")
+        );
+    }
+}

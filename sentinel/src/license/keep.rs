@@ -1,0 +1,44 @@
+//! Renewal while the model is fetched and served.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::{Error, License};
+
+/// Clocks of control plane and node may differ by this much: so long after `expires_at` serving goes on.
+const SKEW: Duration = Duration::from_secs(60);
+/// Wait between two failed renewals, each of which is several attempts.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// Why renewing ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Refused.
+    Error(Error),
+    /// It ran out, and no attempt to renew it succeeded.
+    Expired(String),
+}
+
+/// Renews the authorisation in time, for ever; returns when that has come to an end.
+pub(crate) async fn keep(license: &License) -> Ended {
+    loop {
+        let Some(grant) = license.current() else {
+            return Ended::Error(Error::Unavailable(
+                "there is no authorisation to renew".to_owned(),
+            ));
+        };
+        sleep_until(grant.refresh_at()).await;
+        match license.renew(grant.generation).await {
+            Ok(_) => {}
+            Err(Error::Unavailable(message)) if Instant::now() >= grant.expires() + SKEW => {
+                return Ended::Expired(message);
+            }
+            Err(Error::Unavailable(message)) => {
+                tracing::warn!("the authorisation could not be renewed yet: {message}");
+                sleep(PAUSE).await;
+            }
+            Err(error) => return Ended::Error(error),
+        }
+    }
+}

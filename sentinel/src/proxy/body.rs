@@ -1,0 +1,202 @@
+//! Bodies that are hashed while they pass, frame by frame, and never held.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::time::{Instant, Sleep, sleep};
+use trustbridge_tbenc::Sha256;
+
+use super::{BoxError, REQUEST_BYTES, Record};
+use crate::audit::{Audit, Entry, Outcome};
+use crate::shared::{InFlight, Shared};
+
+/// A runtime that says nothing for so long in the middle of an answer has lost the thread.
+const IDLE: Duration = Duration::from_secs(300);
+
+/// Digest and length of what passed so far.
+#[derive(Clone, Default)]
+pub(super) struct Tally {
+    sha256: Sha256,
+    bytes: u64,
+    too_large: bool,
+}
+
+impl Tally {
+    fn add(&mut self, bytes: &[u8]) {
+        self.sha256.update(bytes);
+        self.bytes += bytes.len() as u64;
+    }
+
+    pub(super) fn too_large(&self) -> bool {
+        self.too_large
+    }
+}
+
+/// A tally that the audit reads when the answer ends.
+pub(super) type SharedTally = Arc<Mutex<Tally>>;
+
+/// The request's body on its way to the runtime.
+pub(super) struct RequestBody {
+    inner: Incoming,
+    tally: SharedTally,
+}
+
+impl RequestBody {
+    pub(super) fn new(inner: Incoming, tally: SharedTally) -> Self {
+        Self { inner, tally }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = match Pin::new(&mut self.inner).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => frame,
+            other => return other.map_err(Into::into),
+        };
+        let Ok(data) = frame.into_data() else {
+            // Trailers end here: the runtime has no use for them.
+            return Poll::Ready(None);
+        };
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.add(&data);
+        if tally.bytes > REQUEST_BYTES {
+            tally.too_large = true;
+            return Poll::Ready(Some(Err("the request body is too large".into())));
+        }
+        Poll::Ready(Some(Ok(Frame::data(data))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// What is written when an answer ends, however it ends.
+pub(super) struct Ending {
+    pub(super) record: Record,
+    pub(super) status: u16,
+    pub(super) request: SharedTally,
+    pub(super) audit: Arc<Audit>,
+    pub(super) shared: Arc<Shared>,
+    /// Counts as under way until the record is written.
+    pub(super) guard: Option<InFlight>,
+}
+
+/// The answer's body on its way to the client.
+pub(super) struct AnswerBody {
+    inner: Incoming,
+    idle: Pin<Box<Sleep>>,
+    tally: Tally,
+    failed: bool,
+    ending: Ending,
+}
+
+impl AnswerBody {
+    pub(super) fn new(inner: Incoming, ending: Ending) -> Self {
+        Self {
+            inner,
+            idle: Box::pin(sleep(IDLE)),
+            tally: Tally::default(),
+            failed: false,
+            ending,
+        }
+    }
+
+    fn fail<T>(&mut self, error: BoxError) -> Poll<Option<Result<T, BoxError>>> {
+        self.failed = true;
+        Poll::Ready(Some(Err(error)))
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match Pin::new(&mut self.inner).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.idle.as_mut().reset(Instant::now() + IDLE);
+                if let Some(data) = frame.data_ref() {
+                    self.tally.add(data);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => self.fail(error.into()),
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => match self.idle.as_mut().poll(cx) {
+                Poll::Ready(()) => self.fail("the runtime stopped in the middle of its answer".into()),
+                Poll::Pending => Poll::Pending,
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for AnswerBody {
+    /// The only place where an answer surely ends: hyper does not ask for the end of a body whose length it
+    /// knows, and drops the body of a client that went away.
+    fn drop(&mut self) {
+        let outcome = match (self.failed, self.inner.is_end_stream()) {
+            (true, _) => Outcome::MidStreamError,
+            (false, true) => Outcome::Ok,
+            (false, false) => Outcome::ClientClosed,
+        };
+        let request = self
+            .ending
+            .request
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let answer = std::mem::take(&mut self.tally);
+        self.ending.shared.metrics.answered(self.ending.status);
+        self.ending.audit.write(
+            &self
+                .ending
+                .record
+                .entry(self.ending.status, request, answer, outcome),
+        );
+        drop(self.ending.guard.take());
+    }
+}
+
+impl Record {
+    pub(super) fn entry(&self, status: u16, request: Tally, answer: Tally, outcome: Outcome) -> Entry {
+        Entry {
+            ts: self.ts,
+            method: self.method.clone(),
+            path: self.path.clone(),
+            req_bytes: request.bytes,
+            req_sha256: request.sha256.finish_hex(),
+            resp_bytes: answer.bytes,
+            resp_sha256: answer.sha256.finish_hex(),
+            status,
+            latency_ms: self.latency_ms(),
+            outcome,
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! One request to the runtime and its answer back.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+
+use super::body::{AnswerBody, Ending, RequestBody, SharedTally};
+use super::refusal::Refusal;
+use super::{Answer, Proxy, Record, headers};
+use crate::audit::Outcome;
+use crate::neighbour;
+use crate::shared::InFlight;
+
+const CONNECT: Duration = Duration::from_secs(5);
+/// A long completion without streaming answers after minutes.
+const ANSWER: Duration = Duration::from_secs(600);
+
+/// Sends the request on; the audit record is written when the answer's body is done with.
+pub(super) async fn forward(
+    proxy: &Proxy,
+    request: Request<Incoming>,
+    record: &Record,
+    guard: InFlight,
+) -> Result<Answer, (Refusal, Outcome)> {
+    let tally = SharedTally::default();
+    let upstream = |refusal| (refusal, Outcome::UpstreamError);
+    let request = rewrite(request, tally.clone()).map_err(|_| (Refusal::not_found(), Outcome::Refused))?;
+    let mut sender = neighbour::connect(&proxy.target, CONNECT)
+        .await
+        .map_err(|error| {
+            tracing::warn!(%error, "the runtime cannot be reached");
+            upstream(Refusal::unreachable())
+        })?;
+    let answer = match tokio::time::timeout(ANSWER, sender.send_request(request)).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) if tally.lock().unwrap_or_else(PoisonError::into_inner).too_large() => {
+            return Err((Refusal::too_large(), Outcome::Refused));
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the runtime gave no answer");
+            return Err(upstream(Refusal::unreachable()));
+        }
+        Err(_) => return Err(upstream(Refusal::late())),
+    };
+    let (parts, body) = answer.into_parts();
+    let ending = Ending {
+        record: record.clone(),
+        status: parts.status.as_u16(),
+        request: tally,
+        audit: Arc::clone(&proxy.audit),
+        shared: Arc::clone(&proxy.shared),
+        guard: Some(guard),
+    };
+    let mut answer = Response::new(AnswerBody::new(body, ending).boxed());
+    *answer.status_mut() = parts.status;
+    *answer.headers_mut() = headers::to_client(&parts.headers);
+    Ok(answer)
+}
+
+fn rewrite(request: Request<Incoming>, tally: SharedTally) -> http::Result<Request<RequestBody>> {
+    let (parts, body) = request.into_parts();
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    let mut rewritten = Request::builder()
+        .method(parts.method)
+        .uri(target)
+        .body(RequestBody::new(body, tally))?;
+    *rewritten.headers_mut() = headers::to_runtime(&parts.headers);
+    Ok(rewritten)
+}

@@ -1,0 +1,167 @@
+//! The public port: a streaming reverse proxy to the runtime, bound in Ready and never before.
+
+mod body;
+mod forward;
+mod headers;
+mod listen;
+mod refusal;
+mod routes;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use http_body_util::combinators::BoxBody;
+use hyper::body::{Body, Incoming};
+use trustbridge_domain::sentinel::State;
+use trustbridge_tbenc::hex_digest;
+
+use crate::audit::{Audit, Entry, Outcome};
+use crate::config::{Config, RuntimeTarget};
+use crate::shared::Shared;
+use refusal::Refusal;
+use routes::Routes;
+use tokens::Tokens;
+
+pub(crate) use listen::{serve, tls_acceptor};
+
+/// Largest request body.
+const REQUEST_BYTES: u64 = 32 << 20;
+
+/// Whatever goes wrong with a body.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// The body of every answer.
+type Answer = Response<BoxBody<Bytes, BoxError>>;
+
+/// See the module.
+pub(crate) struct Proxy {
+    target: RuntimeTarget,
+    routes: Routes,
+    tokens: Option<Tokens>,
+    audit: Arc<Audit>,
+    shared: Arc<Shared>,
+}
+
+impl Proxy {
+    pub(crate) fn new(config: &Config, audit: Arc<Audit>, shared: Arc<Shared>) -> Self {
+        Self {
+            target: config.runtime.clone(),
+            routes: Routes::new(&config.proxy_allow),
+            tokens: config.tokens_path.clone().map(Tokens::new),
+            audit,
+            shared,
+        }
+    }
+
+    /// Answers one request. `/health` is for load balancers and leaves no record.
+    async fn handle(&self, request: Request<Incoming>) -> Answer {
+        if request.uri().path() == "/health" && matches!(*request.method(), Method::GET | Method::HEAD) {
+            return self.health();
+        }
+        let guard = self.shared.begin();
+        let record = Record::of(&request);
+        let result = match self.admit(&request) {
+            Ok(()) => forward::forward(self, request, &record, guard).await,
+            Err(refusal) => Err((refusal, Outcome::Refused)),
+        };
+        match result {
+            Ok(answer) => answer,
+            Err((refusal, outcome)) => {
+                let answer = refusal.answer();
+                self.shared.metrics.answered(refusal.status.as_u16());
+                self.audit.write(&record.refused(&refusal, outcome));
+                answer
+            }
+        }
+    }
+
+    fn health(&self) -> Answer {
+        let serving = self.shared.is_serving();
+        let status = if serving {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        };
+        let text = format!("{{\"state\":\"{}\"}}\n", self.shared.state().as_str());
+        refusal::json(status, text)
+    }
+
+    /// Every reason not to forward, in the order in which a client should learn them.
+    fn admit(&self, request: &Request<Incoming>) -> Result<(), Refusal> {
+        headers::check_framing(request.headers())?;
+        self.check_state()?;
+        if !self.routes.allows(request.method(), request.uri().path()) {
+            return Err(Refusal::not_found());
+        }
+        if self
+            .tokens
+            .as_ref()
+            .is_some_and(|tokens| !tokens.accept(request.headers()))
+        {
+            return Err(Refusal::unauthorized());
+        }
+        if request.body().size_hint().lower() > REQUEST_BYTES {
+            return Err(Refusal::too_large());
+        }
+        Ok(())
+    }
+
+    fn check_state(&self) -> Result<(), Refusal> {
+        match self.shared.state() {
+            State::Suspended(cause) => Err(Refusal::suspended(cause)),
+            _ if self.shared.is_draining() => Err(Refusal::unavailable("draining")),
+            State::Ready => Ok(()),
+            _ => Err(Refusal::unavailable("loading")),
+        }
+    }
+}
+
+/// What the audit log will say of a request, as far as it is known at its beginning.
+#[derive(Clone)]
+struct Record {
+    ts: jiff::Timestamp,
+    started: Instant,
+    method: String,
+    path: String,
+}
+
+impl Record {
+    fn of<B>(request: &Request<B>) -> Self {
+        Self {
+            ts: jiff::Timestamp::now(),
+            started: Instant::now(),
+            method: request.method().as_str().to_owned(),
+            path: request.uri().path().chars().take(512).collect(),
+        }
+    }
+
+    fn latency_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn refused(&self, refusal: &Refusal, outcome: Outcome) -> Entry {
+        let answer = refusal.body();
+        Entry {
+            ts: self.ts,
+            method: self.method.clone(),
+            path: self.path.clone(),
+            req_sha256: hex_digest(b""),
+            req_bytes: 0,
+            resp_sha256: hex_digest(answer.as_bytes()),
+            resp_bytes: answer.len() as u64,
+            status: refusal.status.as_u16(),
+            latency_ms: self.latency_ms(),
+            outcome,
+        }
+    }
+}
+
+fn full(bytes: impl Into<Bytes>) -> BoxBody<Bytes, BoxError> {
+    use http_body_util::BodyExt as _;
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed()
+}

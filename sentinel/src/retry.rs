@@ -1,0 +1,79 @@
+//! How long to wait between two attempts. Pure; the caller sleeps.
+
+use std::time::Duration;
+
+/// Longest wait that another side may ask for by `Retry-After`.
+pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// Exponential back-off with a ceiling.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Backoff {
+    /// Wait after the first failure.
+    pub(crate) base: Duration,
+    /// Longest wait.
+    pub(crate) cap: Duration,
+}
+
+impl Backoff {
+    /// The wait after failure number `failures` (from 1), between half and all of its step.
+    /// `jitter` is a random number that spreads callers who failed together.
+    pub(crate) fn wait(self, failures: u32, jitter: u8) -> Duration {
+        let doublings = failures.saturating_sub(1).min(16);
+        let step = self.base.saturating_mul(1 << doublings).min(self.cap);
+        step / 2 + (step / 2).saturating_mul(u32::from(jitter)) / 255
+    }
+}
+
+/// A random byte for [`Backoff::wait`]; without a random source there is no jitter.
+pub(crate) fn jitter() -> u8 {
+    let mut byte = [0];
+    match aws_lc_rs::rand::fill(&mut byte) {
+        Ok(()) => u8::from_be_bytes(byte),
+        Err(_) => u8::MAX,
+    }
+}
+
+/// `Retry-After` in seconds, capped. Dates and junk mean nothing here: the back-off holds.
+pub(crate) fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
+    let seconds: u64 = headers
+        .get(http::header::RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
+    Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Backoff, MAX_RETRY_AFTER, retry_after};
+    use http::header::RETRY_AFTER;
+    use std::time::Duration;
+
+    #[test]
+    fn waits_double_up_to_the_ceiling() {
+        let backoff = Backoff {
+            base: Duration::from_millis(100),
+            cap: Duration::from_secs(1),
+        };
+        let full: Vec<_> = (1..=6).map(|n| backoff.wait(n, 255).as_millis()).collect();
+        assert_eq!(full, [100, 200, 400, 800, 1000, 1000]);
+        assert_eq!(backoff.wait(2, 0).as_millis(), 100);
+        assert_eq!(backoff.wait(u32::MAX, 255), backoff.cap);
+    }
+
+    #[test]
+    fn retry_after_is_capped_and_junk_is_ignored() {
+        let read = |text: &str| {
+            let mut headers = http::HeaderMap::new();
+            headers.insert(RETRY_AFTER, text.parse().unwrap());
+            retry_after(&headers)
+        };
+        assert_eq!(read("3"), Some(Duration::from_secs(3)));
+        assert_eq!(read("1000000000"), Some(MAX_RETRY_AFTER));
+        assert_eq!(read("-1"), None);
+        assert_eq!(read("soon"), None);
+        assert_eq!(retry_after(&http::HeaderMap::new()), None);
+    }
+}

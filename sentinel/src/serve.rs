@@ -1,0 +1,408 @@
+//! Mode `serve`: the state machine of `trustbridge-domain`, and the tasks that it asks for.
+//!
+//! One loop owns the state. Tasks do the work and tell what happened; [`step`] says what that means; the loop
+//! carries out what it asks for. Nothing else changes the state.
+
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use trustbridge_azure::http::Client;
+use trustbridge_domain::sentinel::{Effect, Event, State, step};
+
+use crate::audit::Audit;
+use crate::config::{Config, DeliveryMode};
+use crate::decrypt::{Delivery, Volume};
+use crate::events::{Events, Happened};
+use crate::hydrate::{self, Asset, Hydration};
+use crate::license::{self, License};
+use crate::proxy::{self, Proxy};
+use crate::shared::Shared;
+use crate::{health, runtime, sys};
+
+/// From SIGTERM to the end, at most.
+const GRACE: Duration = Duration::from_secs(28);
+/// The kubelet keeps this much of a termination message.
+const REPORT_BYTES: usize = 4096;
+
+/// What tasks hand to the loop beside their event.
+type Slot<T> = Arc<std::sync::Mutex<Option<T>>>;
+
+/// Runs until it is told to end. The code is 0 after SIGTERM, 1 when another start may do better.
+pub(crate) async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+    // Before anything can wait: nobody may take what an earlier start left for ours.
+    Volume::of(&config).clear();
+    let mut stop = Stop::new()?;
+    let (mut driver, mut happened) = Driver::new(config)?;
+    let admin = TcpListener::bind(driver.config.admin_addr)
+        .await
+        .map_err(|error| {
+            let address = driver.config.admin_addr;
+            anyhow::anyhow!("TB_ADMIN_ADDR: {address}: {error}; is another program listening there?")
+        })?;
+    let router = health::router(&driver.config, driver.shared.clone(), driver.audit.clone());
+    tokio::spawn(async move { axum::serve(admin, router).await });
+    driver.events.send(Event::Started);
+    let code = driver.run(&mut happened, &mut stop).await;
+    driver.shut_down().await;
+    Ok(code)
+}
+
+/// SIGTERM and SIGINT.
+struct Stop {
+    term: tokio::signal::unix::Signal,
+    int: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            term: signal(SignalKind::terminate())?,
+            int: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
+    }
+}
+
+struct Driver {
+    config: Arc<Config>,
+    shared: Arc<Shared>,
+    audit: Arc<Audit>,
+    events: Events,
+    http: Client,
+    tls: Option<TlsAcceptor>,
+    license: Slot<Arc<License>>,
+    asset: Slot<Asset>,
+    delivery: Slot<Delivery>,
+    /// Authorisation, hydration, renewal: what ends with the authorisation.
+    tasks: Vec<AbortHandle>,
+    watching: CancellationToken,
+    public: Option<(CancellationToken, JoinHandle<()>)>,
+}
+
+impl Driver {
+    fn new(config: Config) -> anyhow::Result<(Self, UnboundedReceiver<Happened>)> {
+        check_memory(&config)?;
+        let mut client = Client::builder().body_limit(1 << 20);
+        if let Some(path) = &config.ca_path {
+            client = client.ca_file(path);
+        }
+        if let Some(pair) = &config.client_cert {
+            client = client.client_certificate(&pair.cert, &pair.key);
+        }
+        let tls = config.public_tls.as_ref().map(proxy::tls_acceptor).transpose();
+        let audit = Audit::open(
+            config.audit_path.as_deref(),
+            &config.contract_id,
+            &config.asset_id,
+        )
+        .map_err(|error| anyhow::anyhow!("TB_AUDIT_PATH: {error}; is the directory writable?"))?;
+        let (events, happened) = Events::channel();
+        let driver = Self {
+            shared: Shared::new(),
+            audit: Arc::new(audit),
+            events,
+            http: client.build()?,
+            tls: tls.map_err(anyhow::Error::msg)?,
+            license: Slot::default(),
+            asset: Slot::default(),
+            delivery: Slot::default(),
+            tasks: Vec::new(),
+            watching: CancellationToken::new(),
+            public: None,
+            config: Arc::new(config),
+        };
+        Ok((driver, happened))
+    }
+
+    async fn run(&mut self, happened: &mut UnboundedReceiver<Happened>, stop: &mut Stop) -> ExitCode {
+        loop {
+            let next = tokio::select! {
+                () = stop.asked() => return ExitCode::SUCCESS,
+                next = happened.recv() => next,
+            };
+            // `self.events` keeps the channel open.
+            let Some(news) = next else {
+                return ExitCode::SUCCESS;
+            };
+            if news.event == Event::DeliveryBegan {
+                // A runtime that loads anew is not the one for which somebody drained.
+                self.shared.set_draining(false);
+            }
+            let before = self.shared.state();
+            let (after, effects) = step(before, news.event);
+            tell(before, after, &news);
+            if after != before || !news.reason.is_empty() && !matches!(before, State::Suspended(_)) {
+                self.shared.enter(after, &news.reason, &news.message);
+            }
+            for effect in effects {
+                if let Some(code) = self.carry_out(effect).await {
+                    return code;
+                }
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, effect: Effect) -> Option<ExitCode> {
+        match effect {
+            Effect::Authorize => self.authorize(),
+            Effect::Hydrate => self.hydrate(),
+            Effect::Deliver => self.deliver(),
+            Effect::OpenPublic => self.open_public().await,
+            Effect::CloseDelivery => self.close_delivery().await,
+            Effect::Report => self.report(),
+            Effect::Exit => return Some(ExitCode::FAILURE),
+        }
+        None
+    }
+
+    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.push(tokio::spawn(task).abort_handle());
+    }
+
+    fn authorize(&mut self) {
+        let (config, http, events) = (self.config.clone(), self.http.clone(), self.events.clone());
+        let (shared, slot, audit_key) = (self.shared.clone(), self.license.clone(), self.audit.public_key());
+        self.spawn(async move {
+            let hw_id = match license::hardware_id(&config).await {
+                Ok(hw_id) => hw_id,
+                Err(message) => return events.send_because(Event::GaveUp, "no_hardware_id", &message),
+            };
+            let license = Arc::new(License::new(http, &config, hw_id, audit_key));
+            match license.renew(0).await {
+                Ok(_) => {
+                    shared.metrics.authorizations.inc();
+                    put(&slot, license.clone());
+                    events.send(Event::Authorized);
+                }
+                Err(error) => return refused(&events, &error),
+            }
+            match license::keep(&license).await {
+                license::Ended::Error(error) => refused(&events, &error),
+                license::Ended::Expired(message) => {
+                    events.send_because(Event::LicenseExpired, "license_expired", &message);
+                }
+            }
+        });
+    }
+
+    fn hydrate(&mut self) {
+        let Some(license) = get(&self.license) else {
+            return self
+                .events
+                .send_because(Event::GaveUp, "internal", "hydration without authorisation");
+        };
+        let job = Hydration {
+            http: self.http.clone(),
+            license,
+            shared: self.shared.clone(),
+            asset_id: self.config.asset_id.clone(),
+            target_dir: self.config.target_dir.clone(),
+            concurrency: self.config.download_concurrency,
+            range_bytes: self.config.download_chunk_bytes,
+            anchor: self.config.manifest_sha256.clone(),
+        };
+        let (events, slot) = (self.events.clone(), self.asset.clone());
+        self.spawn(async move {
+            match hydrate::run(&job).await {
+                Ok(asset) => {
+                    put(&slot, asset);
+                    events.send(Event::Hydrated);
+                }
+                Err(error) => {
+                    let (event, reason) = match &error {
+                        hydrate::Error::Denied(_) => (Event::Denied, "denied"),
+                        hydrate::Error::Integrity(_) => (Event::IntegrityFailed, "integrity"),
+                        hydrate::Error::GaveUp(_) | hydrate::Error::Changed(_) => {
+                            (Event::GaveUp, "hydration")
+                        }
+                    };
+                    events.send_because(event, reason, &error.to_string());
+                }
+            }
+        });
+    }
+
+    fn deliver(&mut self) {
+        let grant = get(&self.license).and_then(|license| license.current());
+        let (Some(grant), Some(asset)) = (grant, get(&self.asset)) else {
+            return self
+                .events
+                .send_because(Event::GaveUp, "internal", "delivery without asset");
+        };
+        let (config, shared, events) = (self.config.clone(), self.shared.clone(), self.events.clone());
+        let (slot, watching) = (self.delivery.clone(), self.watching.clone());
+        let delivering = async move {
+            match Delivery::start(&config, &asset, &grant.key, &shared, &events).await {
+                Ok(delivery) if !watching.is_cancelled() => {
+                    put(&slot, delivery);
+                    runtime::watch(config.runtime.clone(), events, watching).await;
+                }
+                Ok(delivery) => delivery.close().await,
+                Err(error) => events.send_because(error.event(), "delivery", &error.to_string()),
+            }
+        };
+        // Not among the tasks that are aborted: it must come to its own end, or leave plaintext behind.
+        tokio::spawn(delivering);
+    }
+
+    async fn open_public(&mut self) {
+        if self.public.is_some() {
+            return;
+        }
+        let address = self.config.public_addr;
+        match TcpListener::bind(address).await {
+            Ok(listener) => {
+                let proxy = Proxy::new(&self.config, self.audit.clone(), self.shared.clone());
+                let stop = CancellationToken::new();
+                let serving = proxy::serve(listener, self.tls.clone(), Arc::new(proxy), stop.clone());
+                self.public = Some((stop, tokio::spawn(serving)));
+                tracing::info!(%address, tls = self.tls.is_some(), "the public port is open");
+            }
+            Err(error) => {
+                let message =
+                    format!("TB_PUBLIC_ADDR: {address}: {error}; is another program listening there?");
+                self.events.send_because(Event::GaveUp, "public_port", &message);
+            }
+        }
+    }
+
+    async fn close_delivery(&mut self) {
+        self.watching.cancel();
+        for task in self.tasks.drain(..) {
+            task.abort();
+        }
+        let delivery = self
+            .delivery
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take();
+        if let Some(delivery) = delivery {
+            delivery.close().await;
+        }
+        Volume::of(&self.config).clear();
+        if let Some(license) = get(&self.license) {
+            license.forget();
+        }
+    }
+
+    fn report(&self) {
+        let now = self.shared.snapshot();
+        if let Err(error) = write_report(&self.config.termination_log, now.state, &now.reason, &now.message) {
+            tracing::warn!(%error, path = %self.config.termination_log.display(), "termination message not written");
+        }
+    }
+
+    /// Lets answers finish, closes every pipe, makes the audit log durable.
+    async fn shut_down(&mut self) {
+        let ending = async {
+            if let Some((stop, serving)) = self.public.take() {
+                self.shared.set_draining(true);
+                stop.cancel();
+                let _ = serving.await;
+            }
+        };
+        if tokio::time::timeout(GRACE, ending).await.is_err() {
+            tracing::warn!(
+                in_flight = self.shared.in_flight(),
+                "requests were cut off at the end of the grace period"
+            );
+        }
+        self.close_delivery().await;
+        let head = self.audit.head();
+        match self.audit.flush() {
+            Ok(()) => tracing::info!(
+                seq = head.seq,
+                hash = head.hash,
+                signature = head.signature,
+                "audit log closed"
+            ),
+            Err(error) => tracing::error!(%error, "TB_AUDIT_PATH: the log could not be made durable"),
+        }
+    }
+}
+
+/// Files of plaintext must not be made on a disk. A FIFO has no content there, a small file has.
+fn check_memory(config: &Config) -> anyhow::Result<()> {
+    let mut places = vec![("TB_MODEL_DIR", &config.model_dir)];
+    if config.delivery == DeliveryMode::RamFile {
+        places.push(("TB_PIPE_PATH", &config.pipe_path));
+    }
+    for (field, path) in places {
+        let in_memory = sys::is_in_memory(path)
+            .map_err(|error| anyhow::anyhow!("{field}: {}: {error}", path.display()))?;
+        if !in_memory {
+            let next = "mount an emptyDir with medium: Memory there";
+            anyhow::bail!(
+                "{field}: {}: must lie on a tmpfs, or plaintext would reach a disk; {next}",
+                path.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+fn refused(events: &Events, error: &license::Error) {
+    let message = error.to_string();
+    match error {
+        license::Error::Denied { reason } => events.send_because(Event::Denied, reason, &message),
+        license::Error::Contradiction(_) => {
+            events.send_because(Event::IntegrityFailed, "integrity", &message)
+        }
+        license::Error::Unavailable(_) => {
+            events.send_because(Event::GaveUp, "control_plane_unavailable", &message)
+        }
+    }
+}
+
+fn tell(before: State, after: State, news: &Happened) {
+    let (event, from, to) = (news.event, before.as_str(), after.as_str());
+    if news.reason.is_empty() {
+        tracing::info!(?event, from, to, "event");
+    } else {
+        tracing::error!(?event, from, to, reason = news.reason, "{}", news.message);
+    }
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    state: &'a str,
+    reason: &'a str,
+    message: &'a str,
+}
+
+/// The kubelet puts this into the pod's status when the container ends; the operator reads it there.
+fn write_report(path: &Path, state: State, reason: &str, message: &str) -> io::Result<()> {
+    let short: String = message.chars().take(REPORT_BYTES / 4).collect();
+    let report = Report {
+        state: state.as_str(),
+        reason,
+        message: &short,
+    };
+    std::fs::write(path, serde_json::to_vec(&report)?)
+}
+
+fn put<T>(slot: &Slot<T>, value: T) {
+    *slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(value);
+}
+
+fn get<T: Clone>(slot: &Slot<T>) -> Option<T> {
+    slot.lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .clone()
+}

@@ -1,0 +1,134 @@
+//! The loop: certificates in force, published, served, tried out, and only then ready.
+
+use super::Error;
+use super::publish::Publisher;
+use super::resolver::CurrentLeaf;
+use super::store::Store;
+use crate::health::Health;
+use jiff::Timestamp;
+use kube::{Client, Config};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Between two looks at the Secret once all is well.
+const CALM: Duration = Duration::from_secs(30);
+/// Between two looks while something is missing.
+const EAGER: Duration = Duration::from_secs(2);
+
+/// What the loop works on.
+pub(crate) struct Rotation {
+    /// The Secret.
+    pub(crate) store: Store,
+    /// The webhook configurations.
+    pub(crate) publisher: Publisher,
+    /// What is served.
+    pub(crate) leaf: Arc<CurrentLeaf>,
+    /// What the probes see.
+    pub(crate) health: Arc<Health>,
+    /// Name by which the API server calls the webhook.
+    pub(crate) server_name: String,
+    /// Port that it listens on.
+    pub(crate) port: u16,
+}
+
+impl Rotation {
+    /// Runs for ever.
+    pub(crate) async fn run(self) {
+        loop {
+            let pause = match self.tick(Timestamp::now()).await {
+                Ok(()) => CALM,
+                Err(error) => {
+                    tracing::warn!(%error, "certificates are not in order yet; trying again");
+                    self.health.not_ready_yet(error.to_string());
+                    EAGER
+                }
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn tick(&self, now: Timestamp) -> Result<(), Error> {
+        let material = self.store.ensure(now).await?;
+        let bundle = material.bundle(now);
+        let leaf = material.certified_key()?;
+        if self.leaf.get().is_none() {
+            self.leaf.set(leaf.clone());
+        }
+        // A leaf of a new authority is served only once its authority is published.
+        self.publisher.publish(&bundle).await?;
+        self.leaf.set(leaf);
+        self.health.leaf_expires(material.validity.leaf.to);
+        let (mutating, validating) = self.publisher.published().await?;
+        let published = mutating
+            .into_iter()
+            .chain(validating)
+            .find_map(|(_, bundle)| bundle)
+            .unwrap_or_default();
+        let address = format!("https://127.0.0.1:{}", self.port);
+        call(&address, Some(&self.server_name), &published, "/healthz").await?;
+        self.health.ready();
+        Ok(())
+    }
+}
+
+/// Calls the webhook at `address` as the API server does: by its name, trusting the published bundle alone.
+pub(crate) async fn call(
+    address: &str,
+    server_name: Option<&str>,
+    bundle: &[u8],
+    path: &str,
+) -> Result<String, Error> {
+    request(address, server_name, bundle, path, None).await
+}
+
+/// The same with a body to post.
+pub(crate) async fn request(
+    address: &str,
+    server_name: Option<&str>,
+    bundle: &[u8],
+    path: &str,
+    body: Option<String>,
+) -> Result<String, Error> {
+    let failed = |error: &dyn std::error::Error| Error::SelfCall(chain(error));
+    let mut roots = Vec::new();
+    for certificate in CertificateDer::pem_slice_iter(bundle) {
+        roots.push(certificate?.to_vec());
+    }
+    let mut config = Config::new(address.parse().map_err(|e| failed(&e))?);
+    config.root_cert = Some(roots);
+    config.tls_server_name = server_name.map(str::to_owned);
+    config.connect_timeout = Some(Duration::from_secs(2));
+    config.read_timeout = Some(Duration::from_secs(3));
+    config.default_retry = false;
+    let client = Client::try_from(config).map_err(|e| failed(&e))?;
+    let builder = axum::http::Request::builder().uri(path);
+    let question = match body {
+        None => builder.body(Vec::new()),
+        Some(text) => builder
+            .method("POST")
+            .header("content-type", "application/json")
+            .body(text.into_bytes()),
+    };
+    let answer = client.request_text(question.map_err(|e| failed(&e))?);
+    let answer = tokio::time::timeout(super::store::DEADLINE, answer)
+        .await
+        .map_err(|e| failed(&e))?;
+    answer.map_err(|e| failed(&e))
+}
+
+/// An error with all its causes: of a failed connection the last one alone says why.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let more = inner.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = inner.source();
+    }
+    text
+}

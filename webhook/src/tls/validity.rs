@@ -1,0 +1,88 @@
+//! When a certificate is due. Pure: times in, a decision out.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+const DAY: i64 = 86_400;
+/// Life of the authority in seconds.
+pub(crate) const AUTHORITY_LIFE: i64 = 365 * DAY;
+/// Life of the leaf in seconds.
+pub(crate) const LEAF_LIFE: i64 = 7 * DAY;
+/// How far certificates reach back, for clocks that are behind ours.
+pub(crate) const BACKDATE: i64 = 300;
+
+/// From when to when a certificate is good, in seconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Window {
+    /// Start.
+    pub(crate) from: i64,
+    /// End.
+    pub(crate) to: i64,
+}
+
+impl Window {
+    /// A window of `life` seconds from `now`.
+    pub(crate) fn starting(now: Timestamp, life: i64) -> Self {
+        Self {
+            from: now.as_second(),
+            to: now.as_second().saturating_add(life),
+        }
+    }
+
+    /// Whether two thirds of it have passed.
+    pub(crate) const fn is_due(&self, now: i64) -> bool {
+        now.saturating_sub(self.from).saturating_mul(3) >= self.to.saturating_sub(self.from).saturating_mul(2)
+    }
+
+    /// Whether it is over.
+    pub(crate) const fn is_over(&self, now: i64) -> bool {
+        now >= self.to
+    }
+}
+
+/// What the Secret says about its certificates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Validity {
+    /// The authority.
+    pub(crate) authority: Window,
+    /// The authority before it, if any.
+    pub(crate) previous: Option<Window>,
+    /// The leaf.
+    pub(crate) leaf: Window,
+    /// Names in the leaf.
+    pub(crate) dns_names: Vec<String>,
+}
+
+/// What is to be renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// Nothing.
+    Nothing,
+    /// The leaf.
+    Leaf,
+    /// The authority; the leaf stays, because its authority stays in the bundle.
+    Authority,
+}
+
+/// What is due at `now` for a service with these names.
+pub(crate) fn due(validity: &Validity, now: Timestamp, dns_names: &[String]) -> Due {
+    let now = now.as_second();
+    if validity.authority.is_due(now) {
+        return Due::Authority;
+    }
+    if validity.leaf.is_due(now) || validity.dns_names != dns_names {
+        return Due::Leaf;
+    }
+    Due::Nothing
+}
+
+/// Names by which the API server and people call service `service` of `namespace`.
+pub(crate) fn dns_names(service: &str, namespace: &str) -> Vec<String> {
+    vec![
+        format!("{service}.{namespace}.svc"),
+        format!("{service}.{namespace}.svc.cluster.local"),
+        format!("{service}.{namespace}"),
+    ]
+}

@@ -1,0 +1,34 @@
+//! Rules that no schema can say. Pure: a request in, a verdict out.
+//!
+//! | Module | Rule |
+//! |---|---|
+//! | [`order`] | a live order is ended, not deleted |
+//! | [`protected`] | nobody enters a protected namespace, and only the operator makes pods there |
+
+pub(crate) mod order;
+pub(crate) mod protected;
+
+#[cfg(test)]
+mod tests;
+
+use crate::review::{Request, Verdict};
+use crate::settings::Creators;
+
+/// The rule that a request falls under, for metrics, and what it says.
+pub(crate) fn judge(request: &Request, creators: &Creators) -> (&'static str, Verdict) {
+    let sub = request.sub_resource.as_deref().unwrap_or_default();
+    match (
+        request.operation.as_str(),
+        request.resource.resource.as_str(),
+        sub,
+    ) {
+        ("DELETE", "orders", "") => ("orders", order::deletion(request)),
+        ("CREATE", "pods", "") => ("protected-pods", protected::creation(request, creators)),
+        ("CONNECT", resource, sub) => ("protected-access", protected::entry(request, resource, sub)),
+        ("UPDATE", "pods", "ephemeralcontainers") => (
+            "protected-access",
+            protected::entry(request, "pods", "ephemeralcontainers"),
+        ),
+        _ => ("none", Verdict::Allowed),
+    }
+}

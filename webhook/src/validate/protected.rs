@@ -1,0 +1,77 @@
+//! Protected namespaces hold decrypted weights. The rules select by the namespace's label, because requests such
+//! as exec carry no labels of the pod.
+
+use crate::inject::SENTINEL;
+use crate::inject::violation::Violation;
+use crate::review::{Request, Verdict};
+use crate::settings::Creators;
+use serde_json::Value;
+use trustbridge_api::labels;
+
+/// Whether a pod may be made in a protected namespace.
+pub(crate) fn creation(request: &Request, creators: &Creators) -> Verdict {
+    let user = &request.user_info.username;
+    if !creators.include(user) {
+        return denied(&Violation::new(
+            "userInfo.username",
+            user,
+            format!(
+                "only the operator makes pods in the protected namespace '{}'",
+                request.namespace
+            ),
+            "apply an Order in the organisation's own namespace; the operator makes its pods",
+        ));
+    }
+    let label = request
+        .object
+        .pointer("/metadata/labels")
+        .and_then(|l| l.get(labels::INJECT));
+    if label.and_then(Value::as_str) != Some(labels::INJECT_VALUE) {
+        return denied(&Violation::new(
+            format!("metadata.labels[{}]", labels::INJECT),
+            label.and_then(Value::as_str).unwrap_or_default(),
+            format!(
+                "every pod of the protected namespace '{}' carries the sentinel",
+                request.namespace
+            ),
+            format!("set the label to '{}'", labels::INJECT_VALUE),
+        ));
+    }
+    let first = request.object.pointer("/spec/initContainers/0");
+    let is_ours = first.is_some_and(|c| {
+        c.get("name").and_then(Value::as_str) == Some(SENTINEL)
+            && c.get("restartPolicy").and_then(Value::as_str) == Some("Always")
+    });
+    if is_ours {
+        return Verdict::Allowed;
+    }
+    denied(&Violation::new(
+        "spec.initContainers[0]",
+        first
+            .and_then(|c| c.get("name"))
+            .and_then(Value::as_str)
+            .unwrap_or_default(),
+        format!("after every mutation '{SENTINEL}' comes first, with restartPolicy 'Always'"),
+        "see which other mutating webhook changed the pod: `kubectl get mutatingwebhookconfigurations`",
+    ))
+}
+
+/// Whether somebody may enter a pod of a protected namespace: never.
+pub(crate) fn entry(request: &Request, resource: &str, sub: &str) -> Verdict {
+    let namespace = &request.namespace;
+    let own = namespace.strip_suffix("-protected").unwrap_or(namespace);
+    denied(&Violation::new(
+        "request.resource",
+        format!("{resource}/{sub}"),
+        format!(
+            "nobody enters the pods of the protected namespace '{namespace}', because they hold decrypted weights"
+        ),
+        format!(
+            "see its state with `kubectl describe tunepods -n {own}`, or call the model through its Service there"
+        ),
+    ))
+}
+
+fn denied(violation: &Violation) -> Verdict {
+    Verdict::Denied(violation.to_string())
+}
