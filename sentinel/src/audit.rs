@@ -182,7 +182,9 @@ impl Audit {
         digest.update(json.as_bytes());
         let hash = digest.finish_hex();
         json.pop();
-        json.push_str(&format!(",\"hash\":\"{hash}\"}}\n"));
+        json.push_str(",\"hash\":\"");
+        json.push_str(&hash);
+        json.push_str("\"}\n");
         Ok((json, hash))
     }
 }

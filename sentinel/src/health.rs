@@ -19,7 +19,7 @@ use crate::shared::{Shared, Snapshot};
 
 /// `/drain` waits so long where nothing is asked, and never longer than `LONGEST_DRAIN`.
 const DRAIN: Duration = Duration::from_secs(25);
-const LONGEST_DRAIN: Duration = Duration::from_secs(300);
+const LONGEST_DRAIN: Duration = Duration::from_mins(5);
 
 #[derive(Clone)]
 struct Admin {
@@ -34,11 +34,9 @@ struct Status<'a> {
     state: &'static str,
     #[serde(flatten)]
     snapshot: Snapshot,
-    /// Which half of readiness is there, while it is Decrypt.
+    /// Whether every file was read to its end, while it is Decrypt.
     #[serde(skip_serializing_if = "Option::is_none")]
     delivered: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    runtime_healthy: Option<bool>,
     draining: bool,
     in_flight: usize,
     contract_id: &'a str,
@@ -101,14 +99,13 @@ fn answer(yes: bool, snapshot: &Snapshot) -> Response {
 async fn status(State(admin): State<Admin>) -> Response {
     let snapshot = admin.shared.snapshot();
     let facts = &admin.shared.facts;
-    let loading = match snapshot.state {
-        Stage::Decrypt(delivery) => Some(delivery),
+    let delivered = match snapshot.state {
+        Stage::Decrypt { delivered } => Some(delivered),
         _ => None,
     };
     axum::Json(Status {
         state: snapshot.state.as_str(),
-        delivered: loading.map(|delivery| delivery.delivered),
-        runtime_healthy: loading.map(|delivery| delivery.healthy),
+        delivered,
         snapshot,
         draining: admin.shared.is_draining(),
         in_flight: admin.shared.in_flight(),
@@ -160,7 +157,7 @@ mod tests {
     use http_body_util::BodyExt;
     use std::sync::Arc;
     use tower::ServiceExt;
-    use trustbridge_domain::sentinel::{Cause, Delivery, State};
+    use trustbridge_domain::sentinel::{Cause, State};
 
     async fn get(shared: &Arc<Shared>, path: &str) -> (u16, String) {
         let vars = [
@@ -184,7 +181,7 @@ mod tests {
     #[tokio::test]
     async fn probes_follow_the_state() {
         let shared = Shared::new();
-        let decrypt = State::Decrypt(Delivery::default());
+        let decrypt = State::Decrypt { delivered: false };
         for (state, startup, ready) in [
             (State::Boot, 503, 503),
             (State::Authorize, 503, 503),

@@ -16,12 +16,14 @@ mod serve;
 mod shared;
 mod sys;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
+use trustbridge_domain::sentinel::State;
 
-use config::{Config, Loaded};
+use config::{Config, Loaded, Problem, TERMINATION_LOG};
 
 /// Exit code for settings that cannot be used: another start changes nothing (sysexits.h, `EX_CONFIG`).
 const EX_CONFIG: u8 = 78;
@@ -46,25 +48,33 @@ fn main() -> ExitCode {
     let Cli { mode: Mode::Serve } = Cli::parse();
     let Loaded { config, unknown } = match Config::load(environment()) {
         Ok(loaded) => loaded,
-        Err(problems) => {
-            start_log("info");
-            for problem in &problems {
-                tracing::error!(field = problem.field, "{problem}");
-            }
-            return ExitCode::from(EX_CONFIG);
-        }
+        Err(problems) => return refuse(&problems),
     };
     start_log(&config.log_level);
     for name in unknown {
         tracing::warn!(name, "unknown variable; is it a typing error?");
     }
+    let termination_log = config.termination_log.clone();
     match run(config) {
         Ok(code) => code,
         Err(error) => {
-            tracing::error!("{error:#}");
+            let message = format!("{error:#}");
+            tracing::error!("{message}");
+            report(&termination_log, "start", &message);
             ExitCode::FAILURE
         }
     }
+}
+
+fn refuse(problems: &[Problem]) -> ExitCode {
+    start_log("info");
+    for problem in problems {
+        tracing::error!(field = problem.field, "{problem}");
+    }
+    let path = std::env::var_os("TB_TERMINATION_LOG").unwrap_or_else(|| TERMINATION_LOG.into());
+    let message: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    report(Path::new(&path), "settings", &message.join("\n"));
+    ExitCode::from(EX_CONFIG)
 }
 
 /// Names and values that are not UTF-8 are nothing that this program reads.
@@ -73,14 +83,22 @@ fn environment() -> impl Iterator<Item = (String, String)> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
-/// One JSON object a line on stdout. Audit records pass at every level.
+/// One JSON object a line on stdout. Audit records pass at every level; of other people's code only warnings do,
+/// because at deeper levels it may tell URLs.
 fn start_log(level: &str) {
-    let filter = EnvFilter::new(format!("{level},audit=info"));
+    let filter = format!("warn,trustbridge_sentinel={level},trustbridge_azure={level},audit=info");
     tracing_subscriber::fmt()
         .json()
-        .with_env_filter(filter)
+        .with_env_filter(EnvFilter::new(filter))
         .with_writer(std::io::stdout)
         .init();
+}
+
+/// Leaves the reason where the kubelet looks for it.
+fn report(path: &Path, reason: &str, message: &str) {
+    if let Err(error) = serve::write_report(path, State::Boot, reason, message) {
+        tracing::warn!(%error, path = %path.display(), "termination message not written");
+    }
 }
 
 fn run(config: Config) -> anyhow::Result<ExitCode> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Longest wait that another side may ask for by `Retry-After`.
-pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_mins(1);
 
 /// Exponential back-off with a ceiling.
 #[derive(Clone, Copy, Debug)]

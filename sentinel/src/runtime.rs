@@ -1,4 +1,6 @@
 //! Watching the runtime's health.
+//!
+//! Every answer is told, not only a change: the state machine wants one that was given after the last byte.
 
 use std::io;
 use std::time::Duration;
@@ -18,7 +20,7 @@ const WHILE_HEALTHY: Duration = Duration::from_secs(1);
 const LATE: u32 = 3;
 const ANSWER_BYTES: usize = 64 << 10;
 
-/// Tells every change of the runtime's health until it is stopped.
+/// Tells the runtime's health at every look until it is stopped.
 pub(crate) async fn watch(target: RuntimeTarget, events: Events, stop: CancellationToken) {
     let mut health = Health::default();
     let watching = async {
@@ -58,13 +60,12 @@ impl Health {
             Err(_) => false,
         };
         self.late = 0;
-        let changed = healthy != self.healthy;
         self.healthy = healthy;
-        match (changed, healthy) {
-            (true, true) => Some(Event::RuntimeHealthy),
-            (true, false) => Some(Event::RuntimeUnhealthy),
-            (false, _) => None,
-        }
+        Some(if healthy {
+            Event::RuntimeHealthy
+        } else {
+            Event::RuntimeUnhealthy
+        })
     }
 }
 
@@ -76,18 +77,19 @@ mod tests {
     use trustbridge_domain::sentinel::Event;
 
     #[test]
-    fn changes_are_told_and_lateness_is_forgiven_twice() {
+    fn every_answer_is_told_and_lateness_is_forgiven_twice() {
         let late = || Err(Error::from(ErrorKind::TimedOut));
         let refused = || Err(Error::from(ErrorKind::ConnectionRefused));
         let mut health = Health::default();
-        assert_eq!(health.learn(refused()), None);
-        assert_eq!(health.learn(Ok(StatusCode::SERVICE_UNAVAILABLE)), None);
+        assert_eq!(health.learn(refused()), Some(Event::RuntimeUnhealthy));
+        assert_eq!(
+            health.learn(Ok(StatusCode::SERVICE_UNAVAILABLE)),
+            Some(Event::RuntimeUnhealthy)
+        );
         assert_eq!(health.learn(Ok(StatusCode::OK)), Some(Event::RuntimeHealthy));
         assert_eq!(health.learn(late()), None);
-        assert_eq!(health.learn(Ok(StatusCode::OK)), None);
+        assert_eq!(health.learn(Ok(StatusCode::OK)), Some(Event::RuntimeHealthy));
         assert_eq!([health.learn(late()), health.learn(late())], [None, None]);
         assert_eq!(health.learn(late()), Some(Event::RuntimeUnhealthy));
-        assert_eq!(health.learn(Ok(StatusCode::OK)), Some(Event::RuntimeHealthy));
-        assert_eq!(health.learn(refused()), Some(Event::RuntimeUnhealthy));
     }
 }

@@ -183,7 +183,7 @@ mod tests {
         assert!(!shared.drain(Duration::from_secs(1)).await);
         assert!(!shared.is_serving());
         let other = shared.clone();
-        let waiting = tokio::spawn(async move { other.drain(Duration::from_secs(60)).await });
+        let waiting = tokio::spawn(async move { other.drain(Duration::from_mins(1)).await });
         tokio::task::yield_now().await;
         drop(request);
         assert!(waiting.await.unwrap());

@@ -1,6 +1,6 @@
 //! What a buyer ordered, and how it is going.
 
-use crate::reference::{Mode, NameRef, RuntimeSpec};
+use crate::reference::{Mode, NameRef};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -69,9 +69,6 @@ pub struct OrderSpec {
     /// Billing choices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub billing: Option<OrderBilling>,
-    /// The model server; unset takes the seller's default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub runtime: Option<RuntimeSpec>,
     /// Set once to end the order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub termination: Option<Termination>,

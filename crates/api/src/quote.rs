@@ -25,7 +25,7 @@ use trustbridge_domain::pricing::{BillingModel, QuoteLine};
     printcolumn(name = "Offer", type_ = "string", json_path = ".spec.offerRef.name"),
     printcolumn(name = "Instances", type_ = "integer", json_path = ".spec.instances"),
     printcolumn(name = "Total", type_ = "string", json_path = ".status.summary"),
-    printcolumn(name = "Valid-Until", type_ = "date", json_path = ".status.validUntil"),
+    printcolumn(name = "Valid-Until", type_ = "string", json_path = ".status.validUntil"),
     printcolumn(name = "Order", type_ = "string", json_path = ".status.orderRef.name", priority = 1),
     printcolumn(name = "Digest", type_ = "string", json_path = ".status.digest", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")

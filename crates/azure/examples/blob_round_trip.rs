@@ -42,7 +42,7 @@ async fn main() -> Outcome<()> {
 }
 
 fn soon() -> Deadline {
-    Deadline::after(Duration::from_secs(60))
+    Deadline::after(Duration::from_mins(1))
 }
 
 fn expiry(seconds: i64) -> Outcome<Timestamp> {

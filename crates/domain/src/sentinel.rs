@@ -6,9 +6,10 @@
 //!            +------------+----------+----------+--> Suspended
 //! ```
 //!
-//! The state shown is the earliest unfinished stage. [`Ready`](State::Ready) needs two facts at once: every
-//! file was read to its end with the right number of bytes, and the runtime says that it is healthy. Either
-//! of them lost means back to [`Decrypt`](State::Decrypt). [`Suspended`](State::Suspended) is left by a new
+//! The state shown is the earliest unfinished stage. [`Ready`](State::Ready) needs two facts, in this order:
+//! every file was read to its end with the right number of bytes, and after that the runtime said that it is
+//! healthy (what it said before was about an earlier load). Either of them lost means back to
+//! [`Decrypt`](State::Decrypt). [`Suspended`](State::Suspended) is left by a new
 //! start of the process only. `Training` will be a neighbour of `Ready`, as `Decrypt` is: entered from it and
 //! left to it, with the public port answering 503.
 //!
@@ -27,20 +28,14 @@ pub enum State {
     /// Ciphertext is being fetched and verified.
     Hydrate,
     /// The writers offer plaintext; the runtime loads.
-    Decrypt(Delivery),
+    Decrypt {
+        /// Every file was read to its end, its byte count verified; only the runtime's health is awaited.
+        delivered: bool,
+    },
     /// The public port serves.
     Ready,
     /// Nothing is served any more, until the process starts anew.
     Suspended(Cause),
-}
-
-/// What is known of the delivery in [`State::Decrypt`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Delivery {
-    /// Every file was read to its end, its byte count verified.
-    pub delivered: bool,
-    /// The runtime's last answer to the health question was yes.
-    pub healthy: bool,
 }
 
 /// Why the sentinel is suspended.
@@ -108,7 +103,7 @@ impl State {
             Self::Boot => "Boot",
             Self::Authorize => "Authorize",
             Self::Hydrate => "Hydrate",
-            Self::Decrypt(_) => "Decrypt",
+            Self::Decrypt { .. } => "Decrypt",
             Self::Ready => "Ready",
             Self::Suspended(_) => "Suspended",
         }
@@ -120,7 +115,7 @@ impl State {
     /// Whether the runtime may start: the files are offered.
     #[must_use]
     pub const fn is_started(self) -> bool {
-        matches!(self, Self::Decrypt(_) | Self::Ready)
+        matches!(self, Self::Decrypt { .. } | Self::Ready)
     }
 
     /// Whether requests are forwarded.
@@ -162,15 +157,16 @@ pub fn step(state: State, event: Event) -> (State, Vec<Effect>) {
         (_, Event::GaveUp) => (state, vec![Effect::CloseDelivery, Effect::Report, Effect::Exit]),
         (State::Boot, Event::Started) => (State::Authorize, vec![Effect::Authorize]),
         (State::Authorize, Event::Authorized) => (State::Hydrate, vec![Effect::Hydrate]),
-        (State::Hydrate, Event::Hydrated) => (State::Decrypt(Delivery::default()), vec![Effect::Deliver]),
-        (State::Decrypt(delivery), _) => loading(delivery, event),
-        // A runtime that reads its weights again, or falls ill, is not the one that was found ready.
-        (State::Ready, Event::DeliveryBegan | Event::RuntimeUnhealthy) => {
-            let both = Delivery {
-                delivered: true,
-                healthy: true,
-            };
-            loading(both, event)
+        (State::Hydrate, Event::Hydrated) => (State::Decrypt { delivered: false }, vec![Effect::Deliver]),
+        // A runtime that reads its weights again is not the one that was found healthy.
+        (State::Decrypt { .. } | State::Ready, Event::DeliveryBegan) => {
+            (State::Decrypt { delivered: false }, Vec::new())
+        }
+        (State::Decrypt { .. }, Event::Delivered) | (State::Ready, Event::RuntimeUnhealthy) => {
+            (State::Decrypt { delivered: true }, Vec::new())
+        }
+        (State::Decrypt { delivered: true }, Event::RuntimeHealthy) => {
+            (State::Ready, vec![Effect::OpenPublic])
         }
         _ => (state, Vec::new()),
     }
@@ -183,25 +179,9 @@ fn suspend(cause: Cause) -> (State, Vec<Effect>) {
     )
 }
 
-fn loading(before: Delivery, event: Event) -> (State, Vec<Effect>) {
-    let mut now = before;
-    match event {
-        Event::DeliveryBegan => now.delivered = false,
-        Event::Delivered => now.delivered = true,
-        Event::RuntimeHealthy => now.healthy = true,
-        Event::RuntimeUnhealthy => now.healthy = false,
-        _ => {}
-    }
-    if now.delivered && now.healthy {
-        (State::Ready, vec![Effect::OpenPublic])
-    } else {
-        (State::Decrypt(now), Vec::new())
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Cause, Delivery, Effect, Event, State, step};
+    use super::{Cause, Effect, Event, State, step};
 
     const EVENTS: [Event; 11] = [
         Event::Started,
@@ -216,25 +196,19 @@ mod tests {
         Event::IntegrityFailed,
         Event::GaveUp,
     ];
-    const NOTHING: State = decrypt(false, false);
-    const DELIVERED: State = decrypt(true, false);
-    const HEALTHY: State = decrypt(false, true);
+    const LOADING: State = State::Decrypt { delivered: false };
+    const DELIVERED: State = State::Decrypt { delivered: true };
     const DENIED: State = State::Suspended(Cause::Denied);
     const EXPIRED: State = State::Suspended(Cause::Expired);
     const INTEGRITY: State = State::Suspended(Cause::Integrity);
 
-    const fn decrypt(delivered: bool, healthy: bool) -> State {
-        State::Decrypt(Delivery { delivered, healthy })
-    }
-
     /// Every state that a run can be in.
-    const STATES: [State; 10] = [
+    const STATES: [State; 9] = [
         State::Boot,
         State::Authorize,
         State::Hydrate,
-        NOTHING,
+        LOADING,
         DELIVERED,
-        HEALTHY,
         State::Ready,
         DENIED,
         EXPIRED,
@@ -243,22 +217,24 @@ mod tests {
 
     /// The whole table: one row for each state, one column for each event, in the order of `EVENTS`.
     #[rustfmt::skip]
-    fn table() -> [(State, [State; 11]); 10] {
+    fn table() -> [(State, [State; 11]); 9] {
         use State::{Authorize as A, Boot as B, Hydrate as H, Ready as R};
-        let (n, d, h) = (NOTHING, DELIVERED, HEALTHY);
-        let (x, e, i) = (DENIED, EXPIRED, INTEGRITY);
+        const N: State = LOADING;
+        const D: State = DELIVERED;
+        const X: State = DENIED;
+        const E: State = EXPIRED;
+        const I: State = INTEGRITY;
         [
             //   Started Author. Hydrat. Began Deliv. Healthy Ill  Denied Expired Integr. GaveUp
-            (B, [A,      B,      B,      B,    B,     B,      B,   x,     e,      i,      B]),
-            (A, [A,      H,      A,      A,    A,     A,      A,   x,     e,      i,      A]),
-            (H, [H,      H,      n,      H,    H,     H,      H,   x,     e,      i,      H]),
-            (n, [n,      n,      n,      n,    d,     h,      n,   x,     e,      i,      n]),
-            (d, [d,      d,      d,      n,    d,     R,      d,   x,     e,      i,      d]),
-            (h, [h,      h,      h,      h,    R,     h,      n,   x,     e,      i,      h]),
-            (R, [R,      R,      R,      h,    R,     R,      d,   x,     e,      i,      R]),
-            (x, [x,      x,      x,      x,    x,     x,      x,   x,     x,      x,      x]),
-            (e, [e,      e,      e,      e,    e,     e,      e,   e,     e,      e,      e]),
-            (i, [i,      i,      i,      i,    i,     i,      i,   i,     i,      i,      i]),
+            (B, [A,      B,      B,      B,    B,     B,      B,   X,     E,      I,      B]),
+            (A, [A,      H,      A,      A,    A,     A,      A,   X,     E,      I,      A]),
+            (H, [H,      H,      N,      H,    H,     H,      H,   X,     E,      I,      H]),
+            (N, [N,      N,      N,      N,    D,     N,      N,   X,     E,      I,      N]),
+            (D, [D,      D,      D,      N,    D,     R,      D,   X,     E,      I,      D]),
+            (R, [R,      R,      R,      N,    R,     R,      D,   X,     E,      I,      R]),
+            (X, [X,      X,      X,      X,    X,     X,      X,   X,     X,      X,      X]),
+            (E, [E,      E,      E,      E,    E,     E,      E,   E,     E,      E,      E]),
+            (I, [I,      I,      I,      I,    I,     I,      I,   I,     I,      I,      I]),
         ]
     }
 
@@ -270,7 +246,7 @@ mod tests {
             _ if before.as_str() == after.as_str() => vec![],
             (_, _, State::Authorize) => vec![Effect::Authorize],
             (_, _, State::Hydrate) => vec![Effect::Hydrate],
-            (State::Hydrate, _, State::Decrypt(_)) => vec![Effect::Deliver],
+            (State::Hydrate, _, State::Decrypt { .. }) => vec![Effect::Deliver],
             (_, _, State::Ready) => vec![Effect::OpenPublic],
             _ => vec![],
         }
@@ -294,8 +270,8 @@ mod tests {
 
     #[test]
     fn the_public_port_opens_only_after_every_stage() {
-        // Every sequence of up to six events from Boot: wherever the port opens, all five facts were told,
-        // and the last two held at that moment.
+        // Every sequence of up to six events that move, from Boot: wherever the port opens, all five facts were
+        // told, the last one after the one before it.
         let mut worlds = vec![(State::Boot, Vec::<Event>::new())];
         for _ in 0..6 {
             let mut next = Vec::new();
@@ -314,6 +290,8 @@ mod tests {
                         ] {
                             assert!(heard.contains(&fact), "{heard:?}");
                         }
+                        let loaded = heard.iter().rposition(|event| *event == Event::Delivered);
+                        assert!(loaded < Some(heard.len() - 1), "{heard:?}");
                     }
                     // Only what moves is worth following.
                     if after != state {
@@ -331,7 +309,7 @@ mod tests {
         let mut names: Vec<&str> = STATES.iter().map(|state| state.as_str()).collect();
         names.dedup();
         assert_eq!(names, State::NAMES);
-        assert!(!State::Hydrate.is_started() && NOTHING.is_started() && !DENIED.is_started());
+        assert!(!State::Hydrate.is_started() && LOADING.is_started() && !DENIED.is_started());
         assert!(State::Ready.is_ready() && !DELIVERED.is_ready());
     }
 

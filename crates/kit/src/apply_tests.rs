@@ -1,6 +1,7 @@
 use super::*;
 use http::{Request, Response};
 use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::Api;
 use kube::client::Body;
 use std::sync::Mutex;
 

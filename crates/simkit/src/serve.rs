@@ -43,22 +43,32 @@ pub async fn serve(router: Router, listen: &Listen) -> anyhow::Result<()> {
         stopping.graceful_shutdown(Some(Duration::from_secs(3)));
     });
     let (addr, scheme) = (listen.listen, listen.scheme());
+    let what = || format!("listening on {addr}");
+    let socket = std::net::TcpListener::bind(addr).with_context(what)?;
+    socket.set_nonblocking(true).with_context(what)?;
+    tracing::info!(addr = %socket.local_addr().with_context(what)?, scheme, "listening");
     let service = router.into_make_service();
-    tracing::info!(%addr, scheme, "listening");
     match (&listen.tls_cert, &listen.tls_key) {
         (Some(cert), Some(key)) => {
             let config = RustlsConfig::from_pem_chain_file(cert, key)
                 .await
                 .with_context(|| format!("TLS certificate {} and key {}", cert.display(), key.display()))?;
-            axum_server::bind_rustls(addr, config)
+            axum_server::from_tcp_rustls(socket, config)
+                .with_context(what)?
                 .handle(handle)
                 .serve(service)
                 .await
         }
-        (None, None) => axum_server::bind(addr).handle(handle).serve(service).await,
+        (None, None) => {
+            axum_server::from_tcp(socket)
+                .with_context(what)?
+                .handle(handle)
+                .serve(service)
+                .await
+        }
         _ => bail!("--tls-cert and --tls-key belong together; give both or none"),
     }
-    .with_context(|| format!("listening on {addr}"))
+    .with_context(what)
 }
 
 /// Returns when SIGTERM or SIGINT arrives.

@@ -31,7 +31,7 @@ impl FakeGpus {
         }
     }
 
-    /// What ListAndWatch shows: every device, all healthy.
+    /// What `ListAndWatch` shows: every device, all healthy.
     #[must_use]
     pub fn list(&self) -> ListAndWatchResponse {
         let device = |id: &String| Device {

@@ -129,10 +129,8 @@ impl Serving {
             let until = async {
                 let _ = stopped.await;
             };
-            let served = server
-                .serve_with_incoming_shutdown(UnixListenerStream::new(listener), until)
-                .await;
-            if let Err(error) = served {
+            let connections = UnixListenerStream::new(listener);
+            if let Err(error) = server.serve_with_incoming_shutdown(connections, until).await {
                 warn!(%error, "the plug-in's server ended");
             }
         });

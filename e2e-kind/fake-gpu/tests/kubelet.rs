@@ -1,5 +1,13 @@
 //! The plug-in against a kubelet of the test: its Registration server on a real Unix socket.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may stop at the first surprise"
+)]
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

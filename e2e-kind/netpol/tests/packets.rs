@@ -3,6 +3,14 @@
 //! Needs root and nft. It never skips: where it cannot run, it fails and says why. The pure tests need
 //! neither: `cargo test -p trustbridge-netpol --lib`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may stop at the first surprise"
+)]
+
 mod world;
 
 use serde_json::json;

@@ -18,7 +18,7 @@ pub const ALLOWED: &str = "contract-allow";
 /// A contract that it denies.
 pub const DENIED: &str = "contract-deny";
 /// How long an order may take until it serves.
-pub const SERVING: Duration = Duration::from_secs(240);
+pub const SERVING: Duration = Duration::from_mins(4);
 
 /// An order of one instance of a protected model.
 #[derive(Clone, Debug)]
@@ -96,7 +96,7 @@ impl Purchase {
             .map(drop)
     }
 
-    /// Waits until the order has that phase.
+    /// Waits until the order has that phase, or one that comes after it: a short one may pass unseen.
     pub async fn until_phase(&self, world: &World, phase: OrderPhase, limit: Duration) -> Result<Order> {
         let api: Api<Order> = Api::namespaced(world.client().await?, &self.namespace());
         let what = format!("phase {phase}");
@@ -107,15 +107,15 @@ impl Purchase {
                 .map(|status| status.phase)
                 .unwrap_or_default();
             match seen {
-                _ if seen == phase => Seen::Arrived,
                 OrderPhase::Rejected | OrderPhase::Cancelled => Seen::Hopeless(format!("it is {seen}")),
-                _ => Seen::NotYet,
+                OrderPhase::Failed => Seen::NotYet,
+                _ => Seen::from(seen >= phase),
             }
         })
         .await
     }
 
-    /// Waits until the TunePod has that phase.
+    /// Waits until the TunePod has that phase, or one that comes after it: a short one may pass unseen.
     pub async fn until_tunepod(
         &self,
         world: &World,
@@ -124,7 +124,10 @@ impl Purchase {
     ) -> Result<TunePod> {
         let api: Api<TunePod> = Api::namespaced(world.client().await?, &self.namespace());
         let what = format!("phase {phase}");
-        let arrived = |pod: &TunePod| pod.status.as_ref().is_some_and(|status| status.phase == phase);
+        let arrived = |pod: &TunePod| {
+            let seen = pod.status.as_ref().map(|status| status.phase).unwrap_or_default();
+            seen >= phase && seen != TunePodPhase::Failed
+        };
         wait::until(&api, &self.tunepod(), &what, limit, arrived).await
     }
 

@@ -18,7 +18,7 @@ pub const OPERATOR: &str = "trustbridge-operator";
 /// Secret with the client secret for ARM.
 const ARM_SECRET: &str = "trustbridge-arm";
 /// How long an installation may take.
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_mins(3);
 
 /// Installs or upgrades the custom resource definitions.
 pub async fn crds(world: &World) -> Result<String> {
@@ -26,7 +26,8 @@ pub async fn crds(world: &World) -> Result<String> {
         world,
         &["upgrade", "--install", "trustbridge-crds"],
         "charts/trustbridge-crds",
-        &[],
+        // Somebody may have applied them by hand before.
+        &["--take-ownership"],
     )
     .await?;
     Ok("six kinds".to_owned())
@@ -134,8 +135,6 @@ fn values(world: &World, stage: &Stage) -> Result<Value> {
         "operator": {
             "image": image("operator"),
             "podAnnotations": built_from(world, "trustbridge-operator")?,
-            // A refused node pool is asked for again soon: nobody watches a demo for an hour.
-            "extraEnv": [{"name": "TB_POOL_RETRY_CAP_SECONDS", "value": "5"}],
         },
         "webhook": {
             "image": image("webhook"), "replicas": 1, "podAnnotations": built_from(world, "trustbridge-webhook")?,
@@ -143,7 +142,8 @@ fn values(world: &World, stage: &Stage) -> Result<Value> {
         "sentinel": {"image": image("sentinel"), "proxyAllow": ["/v1/demo"], "memoryMi": 256},
         "outside": {"caBundle": ca},
         "runtime": {"image": "localhost/trustbridge-double:dev", "args": ["runtime"], "memory": "256Mi"},
-        "nodePools": {"provider": "aks", "aks": {
+        // A refused node pool is asked for again soon: nobody watches a demo for an hour.
+        "nodePools": {"provider": "aks", "retryCapSeconds": 5, "aks": {
             "endpoint": stage.arm_url(),
             "authority": stage.arm_url(),
             "subscriptionId": ARM_IDS.subscription,

@@ -25,6 +25,7 @@ pub mod buyer;
 pub mod campaign;
 pub mod canary;
 pub mod command;
+pub mod commit;
 pub mod install;
 pub mod kubectl;
 pub mod orgs;

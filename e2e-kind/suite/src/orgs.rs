@@ -13,7 +13,7 @@ use trustbridge_domain::names::{org_namespace, protected_namespace};
 use trustbridge_domain::phase::OrderPhase;
 
 /// How long a namespace may take to go.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 
 /// Ends every order, deletes every organisation with its namespaces, and every ModelAsset.
 pub async fn remove_all(world: &World) -> Result<String> {
@@ -42,14 +42,22 @@ pub async fn remove(world: &World, org: &str) -> Result<()> {
     for order in orders.list(&ListParams::default()).await? {
         end(world, &Purchase::new(org, &order.name_any()), &order).await?;
     }
+    let_go(world, org).await?;
+    let namespaces: Api<Namespace> = Api::all(client);
+    for name in [org_namespace(org), protected_namespace(org)] {
+        wait::until_gone(&namespaces, &name, LIMIT).await?;
+    }
+    Ok(())
+}
+
+/// Deletes an organisation whose orders are over; its namespaces go in their own time.
+pub async fn let_go(world: &World, org: &str) -> Result<()> {
+    let client = world.client().await?;
     let orgs: Api<BuyerOrg> = Api::all(client.clone());
     forgiving(orgs.delete(org, &DeleteParams::default()).await.map(drop))?;
     let namespaces: Api<Namespace> = Api::all(client);
     for name in [org_namespace(org), protected_namespace(org)] {
         forgiving(namespaces.delete(&name, &DeleteParams::default()).await.map(drop))?;
-    }
-    for name in [org_namespace(org), protected_namespace(org)] {
-        wait::until_gone(&namespaces, &name, LIMIT).await?;
     }
     Ok(())
 }

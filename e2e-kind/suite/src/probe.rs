@@ -13,7 +13,7 @@ use std::time::Duration;
 /// Image of the doubles; it has the client.
 const IMAGE: &str = "localhost/trustbridge-double:dev";
 /// How long a call may take, the start of its pod included.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
@@ -82,12 +82,12 @@ async fn http(world: &World, namespace: &str, arguments: &[&str]) -> Result<(u16
 }
 
 fn line(answer: &Answer) -> Result<Value> {
-    let lines = answer
+    let mut lines = answer
         .output
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok());
     lines
-        .last()
+        .next_back()
         .with_context(|| format!("the client printed no JSON: {}", answer.output))
 }
 

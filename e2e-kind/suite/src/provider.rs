@@ -24,7 +24,7 @@ pub const ASSET: &str = "tb-asset-e2e-001";
 /// Plaintext lives in memory, so nothing on a disk is exempt from the search for it.
 const MEMORY: &str = "/dev/shm";
 /// How long one command of the CLI may take.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 
 /// A model in plaintext, in memory; gone when dropped.
 #[derive(Debug)]
@@ -163,7 +163,7 @@ impl<'a> Provider<'a> {
     pub async fn apply(&self) -> Result<String> {
         Kubectl::of(self.world).apply(&self.manifest().await?).await?;
         let api: Api<ModelAsset> = Api::all(self.world.client().await?);
-        wait::until(&api, &self.asset, "Ready", Duration::from_secs(60), ready).await?;
+        wait::until(&api, &self.asset, "Ready", Duration::from_mins(1), ready).await?;
         Ok(format!("modelasset/{} is Ready", self.asset))
     }
 

@@ -1,6 +1,7 @@
 //! Steps as they happen, and the table at the end.
 
 use anyhow::Result;
+use futures::future::LocalBoxFuture;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
@@ -77,28 +78,43 @@ impl Report {
         }
     }
 
-    /// Does one step; its work answers what was seen beside what is needed later.
-    pub async fn step<T>(
-        &mut self,
-        who: &str,
-        what: &str,
-        work: impl Future<Output = Result<(T, String)>>,
-    ) -> Result<T> {
-        let begun = Instant::now();
-        let mut work = std::pin::pin!(work);
-        let result = loop {
-            tokio::select! {
-                result = &mut work => break result,
-                () = tokio::time::sleep(REMIND) => self.remind(who, what, begun),
-            }
-        };
-        let took = begun.elapsed();
+    /// Does one step; its work answers what is needed later, and what was seen.
+    pub fn step<'a, T: 'a>(
+        &'a mut self,
+        who: &'a str,
+        what: &'a str,
+        work: impl Future<Output = Result<(T, String)>> + 'a,
+    ) -> LocalBoxFuture<'a, Result<T>> {
+        // On the heap: the futures of whole stories are large.
+        let mut work = Box::pin(work);
+        Box::pin(async move {
+            let begun = Instant::now();
+            let result = loop {
+                tokio::select! {
+                    result = &mut work => break result,
+                    () = tokio::time::sleep(REMIND) => self.remind(who, what, begun),
+                }
+            };
+            self.finish(who, what, begun.elapsed(), result)
+        })
+    }
+
+    /// Does one step that nothing needs a value from; its work answers what was seen.
+    pub fn note<'a>(
+        &'a mut self,
+        who: &'a str,
+        what: &'a str,
+        work: impl Future<Output = Result<String>> + 'a,
+    ) -> LocalBoxFuture<'a, Result<()>> {
+        let work = Box::pin(work);
+        self.step(who, what, async move { Ok(((), work.await?)) })
+    }
+
+    fn finish<T>(&mut self, who: &str, what: &str, took: Duration, result: Result<(T, String)>) -> Result<T> {
+        let seconds = took.as_secs_f64();
         match result {
             Ok((value, seen)) => {
-                self.print(&format!(
-                    "  ✓ {who:<9} {what:<58} {:>7.1} s  {seen}",
-                    took.as_secs_f64()
-                ));
+                self.print(&format!("  ✓ {who:<9} {what:<58} {seconds:>7.1} s  {seen}"));
                 self.steps.push(Step {
                     who: who.to_owned(),
                     what: what.to_owned(),
@@ -108,7 +124,7 @@ impl Report {
                 Ok(value)
             }
             Err(error) => {
-                self.print(&format!("  ✗ {who:<9} {what:<58} {:>7.1} s", took.as_secs_f64()));
+                self.print(&format!("  ✗ {who:<9} {what:<58} {seconds:>7.1} s"));
                 Err(error.context(format!("{who}: {what}")))
             }
         }

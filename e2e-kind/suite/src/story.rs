@@ -13,7 +13,6 @@ use anyhow::{Context, Result, ensure};
 use kube::ResourceExt;
 use serde_json::Value;
 use std::path::Path;
-use trustbridge_api::Order;
 use trustbridge_domain::phase::{OrderPhase, TunePodPhase};
 
 /// Size of the demo's model.
@@ -27,19 +26,17 @@ pub async fn tell(world: &World, report: &mut Report) -> Result<()> {
     let purchase = Purchase::sample();
     let model = provider(world, &stage, report).await?;
     sold(world, report, &purchase).await?;
-    let order = bought(world, report, &purchase).await?;
+    bought(world, report, &purchase).await?;
     delivered(world, report, &purchase, &model).await?;
     called(world, report, &purchase).await?;
-    ended(world, &stage, report, &purchase, &order).await
+    ended(world, &stage, report, &purchase).await
 }
 
 /// Azurite, the doubles, the charts.
 pub async fn set_up(world: &World, report: &mut Report) -> Result<Stage> {
     report.chapter("Stage: what runs outside the cluster, and the charts in it");
     report
-        .step("stage", "Azurite from npm", async {
-            Ok(((), azurite::install(world).await?))
-        })
+        .note("stage", "Azurite from npm", azurite::install(world))
         .await?;
     let stage = report
         .step(
@@ -50,14 +47,18 @@ pub async fn set_up(world: &World, report: &mut Report) -> Result<Stage> {
         .await?;
     arm::heal(&stage).await?;
     report
-        .step("seller", "helm upgrade --install trustbridge-crds", async {
-            Ok(((), install::crds(world).await?))
-        })
+        .note(
+            "seller",
+            "helm upgrade --install trustbridge-crds",
+            install::crds(world),
+        )
         .await?;
     report
-        .step("seller", "helm upgrade --install trustbridge", async {
-            Ok(((), install::chart(world, &stage).await?))
-        })
+        .note(
+            "seller",
+            "helm upgrade --install trustbridge",
+            install::chart(world, &stage),
+        )
         .await?;
     Ok(stage)
 }
@@ -76,24 +77,16 @@ async fn provider(world: &World, stage: &Stage, report: &mut Report) -> Result<M
     };
     let model = report.step("provider", "trustbridge sample-model", made).await?;
     report
-        .step("provider", "trustbridge encrypt", async {
-            Ok(((), provider.encrypt(&model).await?))
-        })
+        .note("provider", "trustbridge encrypt", provider.encrypt(&model))
         .await?;
     report
-        .step("provider", "trustbridge upload (Azurite)", async {
-            Ok(((), provider.upload().await?))
-        })
+        .note("provider", "trustbridge upload (Azurite)", provider.upload())
         .await?;
     report
-        .step("provider", "trustbridge register", async {
-            Ok(((), provider.register().await?))
-        })
+        .note("provider", "trustbridge register", provider.register())
         .await?;
     report
-        .step("provider", "kubectl apply of the ModelAsset", async {
-            Ok(((), provider.apply().await?))
-        })
+        .note("provider", "kubectl apply of the ModelAsset", provider.apply())
         .await?;
     report.show(&Kubectl::of(world).run(&["get", "modelassets"]).await?);
     Ok(model)
@@ -102,102 +95,106 @@ async fn provider(world: &World, stage: &Stage, report: &mut Report) -> Result<M
 async fn sold(world: &World, report: &mut Report, purchase: &Purchase) -> Result<()> {
     report.chapter("2. Seller: the catalog, and the buyer's organisation");
     report
-        .step("seller", "the chart's catalog", async {
-            Ok(((), seller::catalog(world).await?))
-        })
+        .note("seller", "the chart's catalog", seller::catalog(world))
         .await?;
     report.show(&Kubectl::of(world).run(&["get", "offers"]).await?);
-    let organisation = async { Ok(((), seller::organisation(world, &purchase.org).await?)) };
-    report.step("seller", "BuyerOrg acme", organisation).await?;
-    let clear = async { Ok(((), terminate::clear(world, purchase).await?)) };
-    report.step("buyer", "orders of earlier runs", clear).await
+    report
+        .note(
+            "seller",
+            "BuyerOrg acme",
+            seller::organisation(world, &purchase.org),
+        )
+        .await?;
+    report
+        .note(
+            "buyer",
+            "orders of earlier runs",
+            terminate::clear(world, purchase),
+        )
+        .await
 }
 
-async fn bought(world: &World, report: &mut Report, purchase: &Purchase) -> Result<Order> {
+async fn bought(world: &World, report: &mut Report, purchase: &Purchase) -> Result<()> {
     report.chapter("3. Buyer: one order");
     let kubectl = Kubectl::of(world);
     let apply = async {
-        Ok((
-            (),
-            kubectl
-                .apply_file(Path::new("samples/order.yaml"))
-                .await?
-                .trim()
-                .to_owned(),
-        ))
+        Ok(kubectl
+            .apply_file(Path::new("samples/order.yaml"))
+            .await?
+            .trim()
+            .to_owned())
     };
     report
-        .step("buyer", "kubectl apply -f samples/order.yaml", apply)
+        .note("buyer", "kubectl apply -f samples/order.yaml", apply)
         .await?;
-    let priced = async {
-        let order = purchase
-            .until_phase(world, OrderPhase::Provisioning, buyer::SERVING)
-            .await?;
-        let snapshot = order
-            .status
-            .and_then(|status| status.pricing_snapshot)
-            .context("no price is frozen")?;
-        Ok(((), format!("at {}", snapshot.summary)))
-    };
     report
-        .step("operator", "quotes, accepts, confirms", priced)
+        .note("operator", "quotes, accepts, confirms", priced(world, purchase))
         .await?;
     report.show(&kubectl.run(&TABLE).await?);
-    let provisioned = async {
-        let pod = purchase
-            .until_tunepod(world, TunePodPhase::Verifying, buyer::SERVING)
-            .await?;
-        let pool = pod
-            .status
-            .and_then(|status| status.node_pool)
-            .context("no node pool is written down")?;
-        Ok((
-            (),
-            format!("node pool {} by provider {}", pool.name, pool.provider),
-        ))
-    };
+    let pool = provisioned(world, purchase);
     report
-        .step(
+        .note("operator", "asks ARM for the node pool; its node is there", pool)
+        .await?;
+    report
+        .note(
             "operator",
-            "asks ARM for the node pool; its node is there",
-            provisioned,
+            "the TunePod serves, the order is Active",
+            active(world, purchase),
         )
         .await?;
-    let active = async {
-        let order = purchase
-            .until_phase(world, OrderPhase::Active, buyer::SERVING)
-            .await?;
-        let url = order
-            .status
-            .as_ref()
-            .and_then(|status| status.access.as_ref())
-            .map(|access| access.url.clone());
-        Ok((order, url.unwrap_or_default()))
-    };
-    let order = report
-        .step("operator", "the TunePod serves, the order is Active", active)
-        .await?;
     report.show(&kubectl.run(&TABLE).await?);
-    Ok(order)
+    Ok(())
+}
+
+async fn priced(world: &World, purchase: &Purchase) -> Result<String> {
+    let order = purchase
+        .until_phase(world, OrderPhase::Provisioning, buyer::SERVING)
+        .await?;
+    let snapshot = order
+        .status
+        .and_then(|status| status.pricing_snapshot)
+        .context("no price is frozen")?;
+    Ok(format!("at {}", snapshot.summary))
+}
+
+async fn provisioned(world: &World, purchase: &Purchase) -> Result<String> {
+    let pod = purchase
+        .until_tunepod(world, TunePodPhase::Verifying, buyer::SERVING)
+        .await?;
+    let pool = pod
+        .status
+        .and_then(|status| status.node_pool)
+        .context("no node pool is written down")?;
+    Ok(format!("node pool {} by provider {}", pool.name, pool.provider))
+}
+
+async fn active(world: &World, purchase: &Purchase) -> Result<String> {
+    let order = purchase
+        .until_phase(world, OrderPhase::Active, buyer::SERVING)
+        .await?;
+    order
+        .status
+        .and_then(|status| status.access)
+        .map(|access| access.url)
+        .context("the order names no URL")
 }
 
 async fn delivered(world: &World, report: &mut Report, purchase: &Purchase, model: &Model) -> Result<()> {
     report.chapter("4. Sentinel and runtime: the plaintext arrived whole, through memory alone");
-    let injected = async { Ok(((), pod::injected(world, purchase).await?)) };
     report
-        .step("webhook", "injected the sentinel as native sidecar", injected)
-        .await?;
-    let interop = async {
-        let (_, answer) = probe::get(
-            world,
-            &purchase.namespace(),
-            &format!("{}/v1/demo", purchase.url()),
+        .note(
+            "webhook",
+            "injected the sentinel as native sidecar",
+            pod::injected(world, purchase),
         )
         .await?;
-        Ok(((), same_plaintext(&answer, model)?))
+    let interop = async {
+        let url = format!("{}/v1/demo", purchase.url());
+        let (_, answer) = probe::get(world, &purchase.namespace(), &url).await?;
+        same_plaintext(&answer, model)
     };
     report
-        .step(
+        .note(
             "runtime",
             "read every shard to its end; sha256 as the provider's",
             interop,
@@ -215,91 +212,75 @@ async fn called(world: &World, report: &mut Report, purchase: &Purchase) -> Resu
             .pointer("/choices/0/text")
             .and_then(Value::as_str)
             .context("no completion came back")?;
-        Ok((
-            (),
-            format!("'{}'", text.chars().take(40).collect::<String>().trim()),
-        ))
+        Ok(format!("'{}'", text.chars().take(40).collect::<String>().trim()))
     };
     report
-        .step("buyer", "POST /v1/completions through port 8000", call)
+        .note("buyer", "POST /v1/completions through port 8000", call)
         .await?;
     let audited = async {
         let record = pod::audit_record(world, purchase, "/v1/completions").await?;
-        Ok((
-            (),
-            format!(
-                "record {} of the chain, status {}",
-                field(&record, "seq"),
-                field(&record, "status")
-            ),
+        Ok(format!(
+            "record {} of the chain, status {}",
+            field(&record, "seq"),
+            field(&record, "status")
         ))
     };
-    report.step("sentinel", "left an audit record", audited).await
+    report.note("sentinel", "left an audit record", audited).await
 }
 
-async fn ended(
-    world: &World,
-    stage: &Stage,
-    report: &mut Report,
-    purchase: &Purchase,
-    order: &Order,
-) -> Result<()> {
+async fn ended(world: &World, stage: &Stage, report: &mut Report, purchase: &Purchase) -> Result<()> {
     report.chapter("6. The end");
-    let kubectl = Kubectl::of(world);
     let uid = purchase
         .tunepod_now(world)
         .await?
         .uid()
         .context("the TunePod has no UID")?;
     let asked = async {
-        Ok((
-            (),
-            terminate::ask(world, purchase, "the demo is over")
-                .await
-                .map(|()| "spec.termination".to_owned())?,
-        ))
+        terminate::ask(world, purchase, "the demo is over")
+            .await
+            .map(|()| "spec.termination".to_owned())
     };
-    report.step("buyer", "terminates the order", asked).await?;
-    let over = async {
-        let order = terminate::until_over(world, purchase).await?;
-        let status = order.status.context("the order has no status")?;
-        let steps: Vec<String> = status
-            .termination_steps
-            .iter()
-            .map(|progress| format!("{:?}", progress.step))
-            .collect();
-        let cost = status.cost.context("what it cost is not written down")?;
-        Ok(((), format!("{}; cost {}", steps.join(", "), cost.summary)))
-    };
+    report.note("buyer", "terminates the order", asked).await?;
     report
-        .step(
+        .note(
             "operator",
             "pod gone, pool gone, TunePod Wiped, order Terminated",
-            over,
+            over(world, purchase),
         )
         .await?;
-    let pools = async {
-        let seen = arm::of_tunepod(stage, &uid).await?;
-        ensure!(
-            (seen.created, seen.deleted, seen.left) == (1, 1, 0),
-            "not one pool made and deleted: {seen:?}"
-        );
-        ensure!(
-            seen.busy > 0,
-            "ARM never answered 409 'in progress', so the story was too easy: {seen:?}"
-        );
-        Ok((
-            (),
-            format!(
-                "1 pool made, 1 deleted, 0 left; 409 'in progress' {} times",
-                seen.busy
-            ),
-        ))
-    };
-    report.step("ARM", "the double's ledger", pools).await?;
-    report.show(&kubectl.run(&TABLE).await?);
-    ensure!(order.name_any() == purchase.order, "the order stays readable");
+    report
+        .note("ARM", "the double's ledger", pools(stage, &uid))
+        .await?;
+    report.show(&Kubectl::of(world).run(&TABLE).await?);
     Ok(())
+}
+
+async fn over(world: &World, purchase: &Purchase) -> Result<String> {
+    let order = terminate::until_over(world, purchase).await?;
+    let status = order.status.context("the order has no status")?;
+    let steps: Vec<String> = status
+        .termination_steps
+        .iter()
+        .map(|progress| format!("{:?}", progress.step))
+        .collect();
+    let cost = status.cost.context("what it cost is not written down")?;
+    Ok(format!("{}; cost {}", steps.join(", "), cost.summary))
+}
+
+async fn pools(stage: &Stage, uid: &str) -> Result<String> {
+    let seen = arm::of_tunepod(stage, uid).await?;
+    ensure!(
+        (seen.created, seen.deleted, seen.left) == (1, 1, 0),
+        "not one pool made and deleted: {seen:?}"
+    );
+    ensure!(
+        seen.busy > 0,
+        "ARM never answered 409 'in progress', so the story was too easy: {seen:?}"
+    );
+    Ok(format!(
+        "1 pool made, 1 deleted, 0 left; 409 'in progress' {} times",
+        seen.busy
+    ))
 }
 
 /// Compares what the runtime read with what the provider encrypted.

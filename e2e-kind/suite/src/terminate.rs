@@ -15,7 +15,7 @@ use trustbridge_domain::phase::{OrderPhase, TunePodPhase};
 use trustbridge_domain::termination::TerminationStep;
 
 /// How long the end may take.
-pub const LIMIT: Duration = Duration::from_secs(180);
+pub const LIMIT: Duration = Duration::from_mins(3);
 
 /// Asks for the end.
 pub async fn ask(world: &World, purchase: &Purchase, reason: &str) -> Result<()> {

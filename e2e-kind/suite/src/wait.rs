@@ -6,7 +6,7 @@ use kube::runtime::watcher::{self, watch_object};
 use kube::{Api, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::fmt::Debug;
+use std::fmt::{Debug, Write as _};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -41,7 +41,7 @@ where
 {
     let mut last: Option<K> = None;
     let deadline = Instant::now() + limit;
-    let mut changes = std::pin::pin!(watch_object(api.clone(), name));
+    let mut changes = Box::pin(watch_object(api.clone(), name));
     loop {
         match tokio::time::timeout_at(deadline, changes.next()).await {
             Err(_) => {
@@ -74,7 +74,7 @@ where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     let watch = async {
-        let mut changes = std::pin::pin!(watch_object(api.clone(), name));
+        let mut changes = Box::pin(watch_object(api.clone(), name));
         loop {
             match changes.next().await {
                 Some(Ok(None)) => return Ok(()),
@@ -130,13 +130,14 @@ pub fn summary<K: Serialize>(object: &K) -> String {
                 .unwrap_or_default()
                 .to_owned()
         };
-        line.push_str(&format!(
+        let _ = write!(
+            line,
             "; {}={} {} {}",
             word("type"),
             word("status"),
             word("reason"),
             word("message")
-        ));
+        );
     }
     line
 }

@@ -66,8 +66,6 @@ pub struct PoolError {
     pub code: String,
     /// The provider's words.
     pub message: String,
-    /// What happens next, after "the operator". Example: `tries again`.
-    pub remedy: String,
     /// Pause before the first repetition; `None`: nothing helps before somebody changes something.
     pub first: Option<Duration>,
     /// Longest pause after many repetitions.

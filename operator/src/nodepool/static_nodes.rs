@@ -54,7 +54,6 @@ fn no_node(selector: &str) -> PoolError {
         class: Reason::NoMatchingNode,
         code: "NoMatchingNode".to_owned(),
         message: format!("no node carries the labels '{selector}'; label one with `kubectl label node`"),
-        remedy: "looks again".to_owned(),
         first: Some(LOOK_AGAIN),
         longest: LOOK_AGAIN,
     }
@@ -65,7 +64,6 @@ fn failed(message: String) -> PoolError {
         class: Reason::Transient,
         code: "ListNodes".to_owned(),
         message,
-        remedy: "looks again".to_owned(),
         first: Some(LOOK_AGAIN),
         longest: LOOK_AGAIN,
     }

@@ -10,6 +10,9 @@ use std::path::PathBuf;
 
 use read::Reader;
 
+/// Where the kubelet looks for a termination message, unless the pod says otherwise.
+pub(crate) const TERMINATION_LOG: &str = "/dev/termination-log";
+
 /// How plaintext reaches the runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeliveryMode {
@@ -139,7 +142,7 @@ impl Config {
             tokens_path: r.optional_path("TB_TOKENS_PATH"),
             proxy_allow: r.allow_list("TB_PROXY_ALLOW"),
             audit_path: r.optional_path("TB_AUDIT_PATH"),
-            termination_log: r.path("TB_TERMINATION_LOG", "/dev/termination-log"),
+            termination_log: r.path("TB_TERMINATION_LOG", TERMINATION_LOG),
             log_level: r.log_level("TB_LOG_LEVEL"),
             target_dir,
             model_dir,

@@ -236,13 +236,12 @@ impl Reader {
         let text = self.optional(name).unwrap_or_default();
         let mut allowed = Vec::new();
         for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
-            match allowed_path(entry) {
-                Some(path) => allowed.push(path),
-                None => {
-                    let rule = "must be /PATH or METHOD /PATH, without '..', '//', '%', '?' or '*'";
-                    self.problem(name, entry, rule, "separate several entries by commas");
-                }
+            if let Some(path) = allowed_path(entry) {
+                allowed.push(path);
+                continue;
             }
+            let rule = "must be /PATH or METHOD /PATH, without '..', '//', '%', '?' or '*'";
+            self.problem(name, entry, rule, "separate several entries by commas");
         }
         allowed
     }

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::records::{Feed, feed};
-use super::volume::Volume;
+use super::volume;
 use super::{Error, Job, Ledger};
 use crate::sys;
 
@@ -32,18 +32,13 @@ enum Stream {
 }
 
 /// Offers the file again and again until it is stopped. Returns early on errors that no reader can cause.
-pub(super) async fn offer(
-    job: &Job,
-    volume: &Volume,
-    ledger: &Ledger,
-    stop: &CancellationToken,
-) -> Result<(), Error> {
+pub(super) async fn offer(job: &Job, ledger: &Ledger, stop: &CancellationToken) -> Result<(), Error> {
     let offering = async {
         let mut look = FIRST_LOOK;
         loop {
-            let pipe = reader_of(job, volume, look).await?;
+            let pipe = reader_of(job, look).await?;
             // One reader for one stream: two would each get half of it.
-            volume.unlink(&job.place)?;
+            volume::unlink(&job.place)?;
             ledger.began(job.index);
             match stream(job, pipe, ledger).await? {
                 Stream::Complete => {
@@ -53,7 +48,7 @@ pub(super) async fn offer(
                         "read to its end"
                     );
                     // The name first: whoever learns that this stream is complete may begin the next.
-                    volume.make_fifo(&job.place)?;
+                    volume::make_fifo(&job.place)?;
                     ledger.ended(job.index);
                     look = LATER_LOOK;
                 }
@@ -63,7 +58,7 @@ pub(super) async fn offer(
                         file = job.file.shown(),
                         "the reader left early; offering the file from its beginning"
                     );
-                    volume.make_fifo(&job.place)?;
+                    volume::make_fifo(&job.place)?;
                     look = FIRST_LOOK;
                 }
             }
@@ -76,7 +71,7 @@ pub(super) async fn offer(
 }
 
 /// Waits until somebody has the FIFO open for reading.
-async fn reader_of(job: &Job, volume: &Volume, look: Duration) -> Result<Sender, Error> {
+async fn reader_of(job: &Job, look: Duration) -> Result<Sender, Error> {
     loop {
         match OpenOptions::new().open_sender(&job.place) {
             Ok(pipe) => return Ok(pipe),
@@ -89,7 +84,7 @@ async fn reader_of(job: &Job, volume: &Volume, look: Duration) -> Result<Sender,
                 ) =>
             {
                 tracing::warn!(file = job.file.shown(), "the FIFO was gone; making it again");
-                volume.make_fifo(&job.place)?;
+                volume::make_fifo(&job.place)?;
             }
             Err(error) => return Err(Error::io(job.place.display().to_string(), error)),
         }

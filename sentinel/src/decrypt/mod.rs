@@ -79,37 +79,35 @@ impl Error {
 /// Which files were read to their end by their latest reader.
 struct Ledger {
     complete: Mutex<Vec<bool>>,
+    digest: String,
+    volume: Volume,
     events: Events,
     shared: Arc<Shared>,
 }
 
 impl Ledger {
-    fn new(files: usize, events: Events, shared: Arc<Shared>) -> Self {
-        Self {
-            complete: Mutex::new(vec![false; files]),
-            events,
-            shared,
-        }
-    }
-
+    /// A stream began. The first one after a complete delivery begins a new one, of all files.
     fn began(&self, index: usize) {
-        self.mark(index, false);
+        let mut all = self.complete.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.iter().all(|one| *one) {
+            all.fill(false);
+            self.volume.forget_delivered();
+        }
+        if let Some(one) = all.get_mut(index) {
+            *one = false;
+        }
+        self.events.send(Event::DeliveryBegan);
     }
 
+    /// A stream was read to its end. Events leave under the lock, in the order of the facts.
     fn ended(&self, index: usize) {
         self.shared.metrics.streams.inc();
-        self.mark(index, true);
-    }
-
-    /// Events leave under the lock, so that they arrive in the order of the facts.
-    fn mark(&self, index: usize, complete: bool) {
         let mut all = self.complete.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(one) = all.get_mut(index) {
-            *one = complete;
+            *one = true;
         }
-        if !complete {
-            self.events.send(Event::DeliveryBegan);
-        } else if all.iter().all(|one| *one) {
+        if all.iter().all(|one| *one) {
+            self.volume.note_delivered(&self.digest);
             self.events.send(Event::Delivered);
         }
     }
@@ -144,20 +142,28 @@ impl Delivery {
         volume.prepare()?;
         let (streams, files): (Vec<_>, Vec<_>) = jobs(&volume, asset, key)
             .partition(|job| config.delivery == DeliveryMode::Fifo && job.file.role == Role::Weights);
-        let mut delivery = Self {
+        let delivery = Self {
             volume,
             stop: CancellationToken::new(),
             writers: TaskTracker::new(),
         };
         for job in files {
-            delivery.write_file(job).await?;
+            write_file(job).await?;
         }
-        let ledger = Arc::new(Ledger::new(streams.len(), events.clone(), shared.clone()));
+        let known = delivery.volume.was_delivered(&asset.digest);
+        let ledger = Arc::new(Ledger {
+            complete: Mutex::new(vec![known; streams.len()]),
+            digest: asset.digest.clone(),
+            volume: delivery.volume.clone(),
+            events: events.clone(),
+            shared: shared.clone(),
+        });
         for job in &streams {
-            delivery.volume.make_fifo(&job.place)?;
+            volume::make_fifo(&job.place)?;
         }
-        if streams.is_empty() {
-            // Every byte lies in the memory volume already; the runtime's health says when it has read them.
+        if known || streams.is_empty() {
+            // Every byte lies in the memory volume, or was read in an earlier start's time; what is left to know
+            // is the runtime's health.
             events.send(Event::Delivered);
         }
         for (index, job) in streams.into_iter().enumerate() {
@@ -168,25 +174,14 @@ impl Delivery {
     }
 
     fn spawn(&self, job: Job, ledger: &Arc<Ledger>) {
-        let (stop, volume, ledger) = (self.stop.clone(), self.volume.clone(), ledger.clone());
+        let (stop, ledger) = (self.stop.clone(), ledger.clone());
         self.writers.spawn(async move {
-            if let Err(error) = fifo::offer(&job, &volume, &ledger, &stop).await {
+            if let Err(error) = fifo::offer(&job, &ledger, &stop).await {
                 ledger
                     .events
                     .send_because(error.event(), "delivery", &error.to_string());
             }
         });
-    }
-
-    async fn write_file(&mut self, job: Job) -> Result<(), Error> {
-        let volume = self.volume.clone();
-        let written = tokio::task::spawn_blocking(move || volume.write_ram_file(&job)).await;
-        written.unwrap_or_else(|error| {
-            Err(Error::io(
-                "writing a file in memory",
-                std::io::Error::other(error),
-            ))
-        })
     }
 
     /// Stops the writers, then removes everything from memory. Readers see the end of their pipe.
@@ -196,6 +191,16 @@ impl Delivery {
         self.writers.wait().await;
         self.volume.clear();
     }
+}
+
+async fn write_file(job: Job) -> Result<(), Error> {
+    let written = tokio::task::spawn_blocking(move || volume::write_ram_file(&job)).await;
+    written.unwrap_or_else(|error| {
+        Err(Error::io(
+            "writing a file in memory",
+            std::io::Error::other(error),
+        ))
+    })
 }
 
 fn jobs<'a>(volume: &'a Volume, asset: &'a Asset, key: &'a Arc<Key>) -> impl Iterator<Item = Job> + 'a {

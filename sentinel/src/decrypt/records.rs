@@ -87,8 +87,8 @@ impl Reading {
             record.resize(opener.next_record_bytes(), 0);
             read_record(&mut source, &mut record, opener.next_index())
                 .map_err(|error| Error::of(&self.file, error))?;
-            let opened = opener.open_record(&mut record).map(|text| text.len());
-            let bytes = opened.map_err(|error| Error::of(&self.file, error))?;
+            let text = opener.open_record(&mut record).map(|text| text.len());
+            let bytes = text.map_err(|error| Error::of(&self.file, error))?;
             if opener.next_record_bytes() == 0 {
                 // The last text goes out only when nothing follows it.
                 finish(&mut opener, &mut source).map_err(|error| Error::of(&self.file, error))?;

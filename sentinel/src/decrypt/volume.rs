@@ -2,9 +2,10 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, BufReader, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use trustbridge_tbenc::{Expected, decrypt_stream};
@@ -18,11 +19,15 @@ pub(crate) struct Volume {
     model_dir: PathBuf,
     pipe_path: PathBuf,
     ready_signal: PathBuf,
+    mark: PathBuf,
 }
 
 impl Volume {
     pub(crate) fn of(config: &Config) -> Self {
+        let mut mark = config.ready_signal.as_os_str().to_owned();
+        mark.push(".delivered");
         Self {
+            mark: PathBuf::from(mark),
             model_dir: config.model_dir.clone(),
             pipe_path: config.pipe_path.clone(),
             ready_signal: config.ready_signal.clone(),
@@ -46,6 +51,24 @@ impl Volume {
         }
     }
 
+    /// Whether the runtime of this pod has read this very asset to its end, as an earlier start of the sentinel
+    /// saw it. Kept in memory, where the runtime cannot write, for a sentinel that dies beside a runtime that
+    /// lives: that one will not read its weights again.
+    pub(super) fn was_delivered(&self, digest: &str) -> bool {
+        std::fs::read_to_string(&self.mark).is_ok_and(|text| text == digest)
+    }
+
+    /// Notes that the asset was read to its end. Losing the note costs a restart of the runtime, no more.
+    pub(super) fn note_delivered(&self, digest: &str) {
+        let noted = private(&self.mark).and_then(|mut file| file.write_all(digest.as_bytes()));
+        report(&self.mark, noted);
+    }
+
+    /// Forgets that: a runtime is reading anew, or must never serve again.
+    pub(crate) fn forget_delivered(&self) {
+        report(&self.mark, remove(&self.mark));
+    }
+
     pub(super) fn prepare(&self) -> Result<(), Error> {
         self.clear();
         for dir in [
@@ -63,46 +86,46 @@ impl Volume {
         path.map_or_else(|| self.pipe_path.clone(), |path| self.model_dir.join(path))
     }
 
-    /// Makes the FIFO anew, for its owner only.
-    pub(super) fn make_fifo(&self, place: &Path) -> Result<(), Error> {
-        let shown = || place.display().to_string();
-        place.parent().map_or(Ok(()), make_dir)?;
-        remove(place).map_err(|error| Error::io(shown(), error))?;
-        mkfifo(place, Mode::S_IRUSR | Mode::S_IWUSR).map_err(|error| Error::io(shown(), error.into()))
-    }
-
-    /// Takes the FIFO's name away; a reader that has it open keeps it.
-    pub(super) fn unlink(&self, place: &Path) -> Result<(), Error> {
-        remove(place).map_err(|error| Error::io(place.display().to_string(), error))
-    }
-
-    /// Decrypts a whole file into memory; its name appears when it is complete and verified.
-    pub(super) fn write_ram_file(&self, job: &Job) -> Result<(), Error> {
-        let shown = || job.place.display().to_string();
-        job.place.parent().map_or(Ok(()), make_dir)?;
-        let mut partial = job.place.as_os_str().to_owned();
-        partial.push(".partial");
-        let partial = PathBuf::from(partial);
-        let source = File::open(&job.file.local)
-            .map_err(|error| Error::io(job.file.local.display().to_string(), error))?;
-        let target = private(&partial).map_err(|error| Error::io(shown(), error))?;
-        let expected = Expected {
-            plaintext_bytes: job.file.plaintext_bytes,
-            chunk_bytes: job.chunk_bytes,
-            sha256_ciphertext: &job.file.sha256_ciphertext,
-        };
-        if let Err(error) = decrypt_stream(BufReader::new(source), target, &job.key, expected) {
-            report(&partial, remove(&partial));
-            return Err(Error::of(&job.file, error));
-        }
-        std::fs::rename(&partial, &job.place).map_err(|error| Error::io(shown(), error))
-    }
-
     /// Tells runtimes that wait for it that they may open the files.
     pub(super) fn write_ready_signal(&self) -> Result<(), Error> {
         let written = private(&self.ready_signal).and_then(|mut file| file.write_all(b"ready\n"));
         written.map_err(|error| Error::io(self.ready_signal.display().to_string(), error))
     }
+}
+
+/// Makes the FIFO anew, for its owner only.
+pub(super) fn make_fifo(place: &Path) -> Result<(), Error> {
+    let shown = || place.display().to_string();
+    place.parent().map_or(Ok(()), make_dir)?;
+    remove(place).map_err(|error| Error::io(shown(), error))?;
+    mkfifo(place, Mode::S_IRUSR | Mode::S_IWUSR).map_err(|error| Error::io(shown(), error.into()))
+}
+
+/// Takes the FIFO's name away; a reader that has it open keeps it.
+pub(super) fn unlink(place: &Path) -> Result<(), Error> {
+    remove(place).map_err(|error| Error::io(place.display().to_string(), error))
+}
+
+/// Decrypts a whole file into memory; its name appears when it is complete and verified.
+pub(super) fn write_ram_file(job: &Job) -> Result<(), Error> {
+    let shown = || job.place.display().to_string();
+    job.place.parent().map_or(Ok(()), make_dir)?;
+    let mut partial = job.place.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    let source = File::open(&job.file.local)
+        .map_err(|error| Error::io(job.file.local.display().to_string(), error))?;
+    let target = private(&partial).map_err(|error| Error::io(shown(), error))?;
+    let expected = Expected {
+        plaintext_bytes: job.file.plaintext_bytes,
+        chunk_bytes: job.chunk_bytes,
+        sha256_ciphertext: &job.file.sha256_ciphertext,
+    };
+    if let Err(error) = decrypt_stream(BufReader::new(source), target, &job.key, expected) {
+        report(&partial, remove(&partial));
+        return Err(Error::of(&job.file, error));
+    }
+    std::fs::rename(&partial, &job.place).map_err(|error| Error::io(shown(), error))
 }
 
 fn private(path: &Path) -> io::Result<File> {
@@ -123,7 +146,18 @@ fn make_dir(dir: &Path) -> Result<(), Error> {
 fn remove(path: &Path) -> io::Result<()> {
     let removed = match std::fs::symlink_metadata(path) {
         Ok(meta) if meta.is_dir() => std::fs::remove_dir_all(path),
-        Ok(_) => std::fs::remove_file(path),
+        Ok(meta) => {
+            // A reader that waits in open() would wait for ever once the name is gone; opened and closed, the
+            // pipe gives it an end at once.
+            let wake = || {
+                OpenOptions::new()
+                    .write(true)
+                    .custom_flags(OFlag::O_NONBLOCK.bits())
+                    .open(path)
+            };
+            drop(meta.file_type().is_fifo().then(wake));
+            std::fs::remove_file(path)
+        }
         Err(error) => Err(error),
     };
     match removed {
@@ -134,6 +168,6 @@ fn remove(path: &Path) -> io::Result<()> {
 
 fn report(path: &Path, removed: io::Result<()>) {
     if let Err(error) = removed {
-        tracing::error!(path = %path.display(), %error, "plaintext place could not be cleared");
+        tracing::error!(path = %path.display(), %error, "memory volume");
     }
 }

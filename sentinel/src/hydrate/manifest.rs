@@ -12,7 +12,7 @@ use super::patience::{Fault, Patience, refusal};
 use super::{Error, Hydration, volume};
 use crate::license::Grant;
 
-const TIME: Duration = Duration::from_secs(60);
+const TIME: Duration = Duration::from_mins(1);
 const FILE: &str = "model.manifest.json";
 
 /// Fetches and judges the manifest, and keeps it beside the ciphertext.
@@ -82,7 +82,9 @@ fn judge(bytes: &[u8], anchor: Option<&str>, asset_id: &str, grant: &Grant) -> R
     match manifest.check_key(&grant.key) {
         Ok(true) => {}
         Ok(false) => {
-            tracing::warn!("the manifest holds no key_commitment; a wrong key shows at the first record only")
+            tracing::warn!(
+                "the manifest holds no key_commitment; a wrong key shows at the first record only"
+            );
         }
         Err(error) => return wrong(error.to_string()),
     }

@@ -80,6 +80,8 @@ impl AssetFile {
 /// The asset as the manifest describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Asset {
+    /// `sha256_ciphertext` of the manifest: tells one asset's content from another's.
+    pub(crate) digest: String,
     /// Plaintext bytes of each record but a file's last.
     pub(crate) chunk_bytes: u32,
     /// In the order in which a loader reads.
@@ -88,6 +90,7 @@ pub(crate) struct Asset {
 
 impl Asset {
     fn of(manifest: Manifest, target: &Path) -> Self {
+        let digest = manifest.sha256_ciphertext.clone();
         let files = match manifest.files {
             None => vec![AssetFile {
                 path: None,
@@ -108,6 +111,7 @@ impl Asset {
                 .collect(),
         };
         Self {
+            digest,
             chunk_bytes: manifest.chunk_bytes,
             files,
         }

@@ -1,4 +1,4 @@
-//! One blob, one range: HEAD and ranged GET with a pinned ETag.
+//! One blob, one range: HEAD and ranged GET with a pinned `ETag`.
 
 use std::time::Duration;
 

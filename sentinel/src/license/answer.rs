@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::Error;
 
 /// An authorisation is asked for again after a day at the latest, however long the answer says it lives.
-const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3600);
+const LONGEST_LIFE: Duration = Duration::from_hours(24);
 /// Longest reason that is repeated.
 const REASON_CHARS: usize = 200;
 

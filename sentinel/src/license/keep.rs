@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::{Error, License};
 
 /// Clocks of control plane and node may differ by this much: so long after `expires_at` serving goes on.
-const SKEW: Duration = Duration::from_secs(60);
+const SKEW: Duration = Duration::from_mins(1);
 /// Wait between two failed renewals, each of which is several attempts.
 const PAUSE: Duration = Duration::from_secs(5);
 

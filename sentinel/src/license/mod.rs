@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response, StatusCode};
+use prometheus_client::metrics::counter::Counter;
 use serde::Serialize;
 use trustbridge_azure::http::{Client, Deadline};
 use zeroize::Zeroize;
@@ -83,6 +84,7 @@ pub(crate) struct License {
     hw_id: String,
     attestation: Attestation,
     audit_public_key: String,
+    granted: Counter,
     current: RwLock<Option<Arc<Grant>>>,
     renewing: tokio::sync::Mutex<()>,
 }
@@ -91,7 +93,13 @@ pub(crate) struct License {
 const CLIENT_VERSION: &str = concat!("sentinel/", env!("CARGO_PKG_VERSION"));
 
 impl License {
-    pub(crate) fn new(http: Client, config: &Config, hw_id: String, audit_public_key: String) -> Self {
+    pub(crate) fn new(
+        http: Client,
+        config: &Config,
+        hw_id: String,
+        audit_public_key: String,
+        granted: Counter,
+    ) -> Self {
         Self {
             http,
             endpoint: config.edc_endpoint.clone(),
@@ -100,6 +108,7 @@ impl License {
             hw_id,
             attestation: config.attestation.clone(),
             audit_public_key,
+            granted,
             current: RwLock::new(None),
             renewing: tokio::sync::Mutex::new(()),
         }
@@ -122,6 +131,7 @@ impl License {
             return Ok(newer.clone());
         }
         let answer = self.ask().await?;
+        self.granted.inc();
         let grant = Arc::new(Grant::accept(answer, before.as_deref(), &self.asset_id)?);
         tracing::info!(
             generation = grant.generation,

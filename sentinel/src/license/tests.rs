@@ -29,10 +29,8 @@ fn with(field: &str, value: Value) -> Value {
 }
 
 fn parse(answer: &Value) -> Result<Verdict, Error> {
-    Answer::parse(
-        answer.to_string().as_bytes(),
-        "2026-01-07T11:00:00Z".parse().unwrap(),
-    )
+    let now = jiff::Timestamp::constant(1_767_783_600, 0);
+    Answer::parse(answer.to_string().as_bytes(), now)
 }
 
 fn denied(answer: &Value) -> String {
@@ -57,7 +55,7 @@ fn the_specs_answer_is_read() {
     )) else {
         panic!("not authorized");
     };
-    assert_eq!(answer.life, Duration::from_secs(3600));
+    assert_eq!(answer.life, Duration::from_hours(1));
     assert_eq!(answer.key.to_hex().as_str(), KEY);
     assert_eq!(answer.files["a.json"].as_str(), "https://b/a?s=1");
     assert!(answer.manifest_sha256.is_none());
@@ -136,7 +134,9 @@ fn what_is_no_answer_is_unreadable() {
 
 /// A control plane that gives these answers, the last one for ever, and counts.
 #[derive(Clone)]
-struct ControlPlane(Arc<Mutex<(Vec<(u16, Value)>, Vec<Value>)>>);
+struct ControlPlane(Arc<Mutex<(Answers, Vec<Value>)>>);
+
+type Answers = Vec<(u16, Value)>;
 
 impl ControlPlane {
     fn new(answers: impl IntoIterator<Item = (u16, Value)>) -> Self {
@@ -167,7 +167,13 @@ impl ControlPlane {
             .allow_loopback_http()
             .build()
             .unwrap();
-        License::new(http, &config, "hw".into(), "ab".into())
+        License::new(
+            http,
+            &config,
+            "hw".into(),
+            "ab".into(),
+            prometheus_client::metrics::counter::Counter::default(),
+        )
     }
 }
 

@@ -16,7 +16,7 @@ use crate::audit::{Audit, Entry, Outcome};
 use crate::shared::{InFlight, Shared};
 
 /// A runtime that says nothing for so long in the middle of an answer has lost the thread.
-const IDLE: Duration = Duration::from_secs(300);
+const IDLE: Duration = Duration::from_mins(5);
 
 /// Digest and length of what passed so far.
 #[derive(Clone, Default)]
@@ -103,6 +103,7 @@ pub(super) struct AnswerBody {
     idle: Pin<Box<Sleep>>,
     tally: Tally,
     failed: bool,
+    ended: bool,
     ending: Ending,
 }
 
@@ -113,6 +114,7 @@ impl AnswerBody {
             idle: Box::pin(sleep(IDLE)),
             tally: Tally::default(),
             failed: false,
+            ended: false,
             ending,
         }
     }
@@ -140,7 +142,10 @@ impl Body for AnswerBody {
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => self.fail(error.into()),
-            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Ready(None) => {
+                self.ended = true;
+                Poll::Ready(None)
+            }
             Poll::Pending => match self.idle.as_mut().poll(cx) {
                 Poll::Ready(()) => self.fail("the runtime stopped in the middle of its answer".into()),
                 Poll::Pending => Poll::Pending,
@@ -161,7 +166,7 @@ impl Drop for AnswerBody {
     /// The only place where an answer surely ends: hyper does not ask for the end of a body whose length it
     /// knows, and drops the body of a client that went away.
     fn drop(&mut self) {
-        let outcome = match (self.failed, self.inner.is_end_stream()) {
+        let outcome = match (self.failed, self.ended || self.inner.is_end_stream()) {
             (true, _) => Outcome::MidStreamError,
             (false, true) => Outcome::Ok,
             (false, false) => Outcome::ClientClosed,

@@ -16,7 +16,7 @@ use crate::shared::InFlight;
 
 const CONNECT: Duration = Duration::from_secs(5);
 /// A long completion without streaming answers after minutes.
-const ANSWER: Duration = Duration::from_secs(600);
+const ANSWER: Duration = Duration::from_mins(10);
 
 /// Sends the request on; the audit record is written when the answer's body is done with.
 pub(super) async fn forward(

@@ -24,8 +24,8 @@ const OURS: [HeaderName; 3] = [AUTHORIZATION, HOST, CONTENT_LENGTH];
 /// Other names under which clients send the same credential.
 const CREDENTIALS: [&str; 3] = ["x-api-key", "api-key", "cookie"];
 
-/// Refuses what two programs could read as two different requests. hyper drops a Content-Length that follows a
-/// Transfer-Encoding, and closes such a connection; this refuses the order that it lets through.
+/// Refuses what two programs could read as two different requests, as far as hyper shows it;
+/// [`super::framing`] sees the rest.
 pub(super) fn check_framing(headers: &HeaderMap) -> Result<(), Refusal> {
     let count = |name: &HeaderName| headers.get_all(name).iter().count();
     let (length, encoding) = (count(&CONTENT_LENGTH), count(&TRANSFER_ENCODING));

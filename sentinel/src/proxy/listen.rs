@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Proxy;
+use super::framing::Watched;
 use crate::config::CertPair;
 
 const CONNECTIONS: usize = 4096;
@@ -106,9 +107,10 @@ async fn exchange<S>(stream: S, proxy: Arc<Proxy>, stop: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let (stream, findings) = Watched::new(stream);
     let service = service_fn(move |request| {
-        let proxy = proxy.clone();
-        async move { Ok::<_, Infallible>(proxy.handle(request).await) }
+        let (proxy, findings) = (proxy.clone(), findings.clone());
+        async move { Ok::<_, Infallible>(proxy.handle(request, &findings).await) }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -2,6 +2,7 @@
 
 mod body;
 mod forward;
+mod framing;
 mod headers;
 mod listen;
 mod refusal;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::header::{CONNECTION, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use http_body_util::combinators::BoxBody;
@@ -24,6 +26,7 @@ use trustbridge_tbenc::hex_digest;
 use crate::audit::{Audit, Entry, Outcome};
 use crate::config::{Config, RuntimeTarget};
 use crate::shared::Shared;
+use framing::Findings;
 use refusal::Refusal;
 use routes::Routes;
 use tokens::Tokens;
@@ -59,13 +62,23 @@ impl Proxy {
     }
 
     /// Answers one request. `/health` is for load balancers and leaves no record.
-    async fn handle(&self, request: Request<Incoming>) -> Answer {
+    async fn handle(&self, request: Request<Incoming>, findings: &Findings) -> Answer {
+        let mut answer = self.answer(request, findings).await;
+        if findings.is_last() {
+            answer
+                .headers_mut()
+                .insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        answer
+    }
+
+    async fn answer(&self, request: Request<Incoming>, findings: &Findings) -> Answer {
         if request.uri().path() == "/health" && matches!(*request.method(), Method::GET | Method::HEAD) {
             return self.health();
         }
         let guard = self.shared.begin();
         let record = Record::of(&request);
-        let result = match self.admit(&request) {
+        let result = match self.admit(&request, findings) {
             Ok(()) => forward::forward(self, request, &record, guard).await,
             Err(refusal) => Err((refusal, Outcome::Refused)),
         };
@@ -92,7 +105,10 @@ impl Proxy {
     }
 
     /// Every reason not to forward, in the order in which a client should learn them.
-    fn admit(&self, request: &Request<Incoming>) -> Result<(), Refusal> {
+    fn admit(&self, request: &Request<Incoming>, findings: &Findings) -> Result<(), Refusal> {
+        if findings.is_ambiguous() {
+            return Err(Refusal::framing());
+        }
         headers::check_framing(request.headers())?;
         self.check_state()?;
         if !self.routes.allows(request.method(), request.uri().path()) {

@@ -4,7 +4,7 @@ use crate::audit::Audit;
 use crate::config::Config;
 use crate::shared::Shared;
 use std::sync::Arc;
-use trustbridge_domain::sentinel::{Cause, Delivery, State};
+use trustbridge_domain::sentinel::{Cause, State};
 
 fn proxy() -> (Proxy, Arc<Shared>) {
     let vars = [
@@ -22,7 +22,7 @@ fn proxy() -> (Proxy, Arc<Shared>) {
 #[test]
 fn only_ready_is_served() {
     let (proxy, shared) = proxy();
-    let loading = State::Decrypt(Delivery::default());
+    let loading = State::Decrypt { delivered: false };
     for (state, status) in [
         (State::Hydrate, 503),
         (loading, 503),

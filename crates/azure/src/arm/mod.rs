@@ -1,7 +1,7 @@
 //! AKS agent pools over Azure Resource Manager.
 //!
 //! Every function sends one request (a list: one for each page) and reports what came back. Whether, when and
-//! what to try again is the caller's decision, for which [`classify`] says what an error means.
+//! what to try again is the caller's decision, for which [`classify()`] says what an error means.
 
 pub mod agent_pools;
 pub mod body;

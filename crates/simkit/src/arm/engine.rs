@@ -1,11 +1,11 @@
 //! The state of the double: pools, the one operation of each cluster, faults and the ledger. No IO and no clock.
 
 use super::fault::{Fault, Faults, Place, take};
+use super::record::{Action, Entry, Operation, Turned};
+use super::refuse::{busy, check_generation, problem};
 use super::validate;
 use crate::answer::Problem;
-use http::StatusCode;
 use jiff::Timestamp;
-use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trustbridge_azure::arm::body::PoolStatus;
@@ -30,63 +30,6 @@ pub struct PoolKey {
 #[derive(Clone, Debug)]
 pub(super) struct Pool {
     pub(super) body: AgentPool,
-}
-
-/// What an operation does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Action {
-    Create,
-    Update,
-    Delete,
-}
-
-impl Action {
-    fn running_state(self) -> &'static str {
-        match self {
-            Self::Create => "Creating",
-            Self::Update => "Updating",
-            Self::Delete => "Deleting",
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Operation {
-    pub(super) action: Action,
-    pub(super) key: PoolKey,
-    pub(super) started: Timestamp,
-    pub(super) ended: Option<Timestamp>,
-    pub(super) error: Option<ErrorBody>,
-    looks: u32,
-    fault: Option<Fault>,
-    entry: usize,
-}
-
-/// An accepted change.
-#[derive(Clone, Debug, Serialize)]
-struct Entry {
-    action: Action,
-    pool: String,
-    cluster: String,
-    vm_size: Option<String>,
-    count: Option<u32>,
-    tags: BTreeMap<String, String>,
-    operation: Uuid,
-    accepted_at: String,
-    ended_at: Option<String>,
-    outcome: String,
-}
-
-/// A change that was turned away.
-#[derive(Clone, Debug, Serialize)]
-struct Turned {
-    action: Action,
-    pool: String,
-    at: String,
-    status: u16,
-    code: String,
-    message: String,
 }
 
 /// Conditional headers of a request.
@@ -371,47 +314,4 @@ fn mark(pool: &mut AgentPool, state: &str, error: Option<ErrorBody>) {
         provisioning_error: Some(error),
         ..PoolStatus::default()
     });
-}
-
-fn check_generation(pool: Option<&Pool>, conditions: &Conditions) -> Result<(), Problem> {
-    let failed = |message: &str| {
-        Err(Problem::new(
-            StatusCode::PRECONDITION_FAILED,
-            "PreconditionFailed",
-            message,
-        ))
-    };
-    match conditions.if_none_match.as_deref() {
-        Some("*") if pool.is_some() => return failed("Resource already exists but If-None-Match is *."),
-        None | Some("" | "*") => {}
-        Some(_) => {
-            return Err(Problem::bad(
-                "InvalidParameter",
-                "If-None-Match must be empty or *.",
-            ));
-        }
-    }
-    let current = pool.map(|pool| pool.body.properties.e_tag.as_deref());
-    match (conditions.if_match.as_deref(), current) {
-        (None | Some("" | "*"), Some(_)) | (None | Some(""), None) => Ok(()),
-        (Some(_), None) => failed("Resource not found but ETag header is provided."),
-        (Some(wanted), Some(current)) if current == Some(wanted) => Ok(()),
-        _ => failed("The ETag of the resource does not match the one provided."),
-    }
-}
-
-fn busy(pool: &str, state: &str) -> Problem {
-    let message = format!(
-        "Operation is not allowed: Another agentpool operation ({pool} - {state}) is in progress, please wait for \
-         it to finish before starting a new operation."
-    );
-    Problem::new(StatusCode::CONFLICT, "OperationNotAllowed", message)
-}
-
-fn problem(fault: &Fault) -> Problem {
-    let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::CONFLICT);
-    Problem {
-        retry_after: fault.retry_after,
-        ..Problem::new(status, &fault.code, &fault.message)
-    }
 }

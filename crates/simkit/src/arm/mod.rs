@@ -10,6 +10,8 @@
 mod engine;
 mod fault;
 mod node;
+mod record;
+mod refuse;
 mod routes;
 #[cfg(test)]
 mod tests;

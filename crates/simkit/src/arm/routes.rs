@@ -1,7 +1,8 @@
 //! The HTTP side.
 
-use super::engine::{Action, Conditions, Engine, PoolKey, Started};
+use super::engine::{Conditions, Engine, PoolKey, Started};
 use super::fault::Faults;
+use super::record::Action;
 use super::{Arm, token};
 use crate::answer::Problem;
 use axum::Router;

@@ -155,9 +155,9 @@ async fn busy_then_created_after_three_looks_then_deleted() {
         .collect();
     assert_eq!(names, ["nodepool1", name.as_str()]);
 
-    let stale = world.pools.delete(&name, Some(&etag), soon()).await.unwrap_err();
+    let past = world.pools.delete(&name, Some(&etag), soon()).await.unwrap_err();
     assert_eq!(
-        class(&stale),
+        class(&past),
         Class::Stale,
         "the generation of the creation is past"
     );

@@ -137,6 +137,8 @@ fn take_faults(faults: &mut Faults) -> Faults {
 }
 
 fn grant(settings: &Settings, faults: &Faults, asset: &Asset, now: Timestamp) -> Result<Value, Problem> {
+    // A SAS counts in whole seconds; `expires_at` must not promise more.
+    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
     let life = faults.sas_seconds.map_or(settings.sas_life, Duration::from_secs);
     let expiry = later(now, life);
     let margin = (life / 10).max(Duration::from_mins(1)).min(life);

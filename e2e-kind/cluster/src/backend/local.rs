@@ -5,7 +5,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 
 use crate::addons;
 use crate::cgroup;
@@ -50,6 +50,7 @@ pub fn up(layout: &Layout, workspace: &Workspace, build: bool, progress: &Progre
         progress.say("the cluster is running already");
         return Ok(());
     }
+    teardown::refuse_anothers(layout)?;
     let archives = prepare(layout, workspace, build, progress)?;
     clear_the_ground(layout, progress)?;
     let journal = progress.step("state folder, certificates, namespaces, control groups", || {
@@ -156,21 +157,22 @@ fn prepare(layout: &Layout, workspace: &Workspace, build: bool, progress: &Progr
     build_images(layout, workspace, &harness, false, progress)
 }
 
-/// A half-made or dead cluster of ours goes; one of another state folder is not touched.
+/// A half-made or dead cluster goes; a living one of another state folder is not touched.
 fn clear_the_ground(layout: &Layout, progress: &Progress) -> Result<()> {
     if layout.journal().exists() {
         progress.say("an earlier cluster was not taken down; that comes first");
         return teardown::down(layout, progress);
     }
-    for place in [Place::Node, Place::Outside] {
-        if place.path().exists() {
-            bail!(
-                "the network namespace {} exists, and the journal of {} does not know it: another cluster runs on this machine, \
-                 or its state folder was deleted. Run `tb-cluster down` with its TB_CLUSTER_STATE; with the present one it removes what is left of a deleted one",
-                place.name(),
-                layout.state().display()
-            );
-        }
+    teardown::refuse_anothers(layout)?;
+    let left = [Place::Node, Place::Outside]
+        .into_iter()
+        .find(|place| place.path().exists());
+    if let Some(place) = left {
+        progress.say(&format!(
+            "{} is left of a cluster whose state folder was deleted; that goes first",
+            place.path().display()
+        ));
+        return teardown::down(layout, progress);
     }
     Ok(())
 }

@@ -34,7 +34,8 @@ pub struct Program {
     pub name: &'static str,
 }
 
-/// Builds these programs, static ones, and no other program of their packages.
+/// Builds these programs, static ones. All programs are built in one go: cargo unites the features of what it
+/// builds together, so that naming a few would compile their dependencies once more.
 pub fn build_programs(workspace: &Workspace, programs: &[Program]) -> Result<()> {
     if programs.is_empty() {
         return Ok(());
@@ -43,10 +44,7 @@ pub fn build_programs(workspace: &Workspace, programs: &[Program]) -> Result<()>
     command
         .current_dir(workspace.root())
         .env("RUSTFLAGS", "-C target-feature=+crt-static");
-    command.args(["build", "--release", "--locked", "--target", TARGET]);
-    for program in programs {
-        command.args(["-p", program.package, "--bin", program.name]);
-    }
+    command.args(["build", "--release", "--locked", "--target", TARGET, "--workspace", "--bins"]);
     command::run(&mut command)
 }
 

@@ -32,7 +32,8 @@ pub fn start_runtime(layout: &Layout, workspace: &Workspace, journal: &Journal) 
 
 /// Starts the agent that enforces NetworkPolicy; the gate in the CNI chain waits for it.
 pub fn start_netpol(layout: &Layout, workspace: &Workspace, journal: &Journal) -> Result<Running> {
-    process::start(layout, journal, &netpol::daemon(layout, workspace))
+    netpol::prepare(layout, workspace)?;
+    process::start(layout, journal, &netpol::daemon(layout))
 }
 
 /// Starts the kubelet and kube-proxy.

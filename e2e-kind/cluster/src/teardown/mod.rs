@@ -27,6 +27,7 @@ pub(crate) use outside::absent as absent_places;
 
 /// Takes a local cluster down, whatever state it is in.
 pub fn down(layout: &Layout, progress: &Progress) -> Result<()> {
+    refuse_anothers(layout)?;
     let entries = journal::read(&layout.journal())?;
     // Noted before anything ends: the names are in files of the runtime.
     let pods = namespaces::of_pods(&entries);
@@ -46,7 +47,7 @@ pub fn down(layout: &Layout, progress: &Progress) -> Result<()> {
             .try_for_each(|group| cgroup::remove(group))
     })?;
     progress.step("put back files and kernel settings", || {
-        outside::remove(&entries)?;
+        outside::remove(&entries, layout.state())?;
         journal::settings_before(&entries)
             .iter()
             .try_for_each(|(name, before)| sysctl::restore(name, before))
@@ -63,6 +64,18 @@ pub fn down(layout: &Layout, progress: &Progress) -> Result<()> {
     progress
         .say("nothing is left: no process, mount, network namespace, control group, kernel setting or file");
     Ok(())
+}
+
+/// The names of namespaces and control groups are the machine's: a cluster of another state folder is not ours to end.
+/// When that folder is gone nobody else can end it, and we do.
+pub(crate) fn refuse_anothers(layout: &Layout) -> Result<()> {
+    match processes::owner() {
+        Some(state) if state != layout.state() && state.join("journal").exists() => bail!(
+            "another cluster runs on this machine, with its state in {0}; use it, or run `TB_CLUSTER_STATE={0} tb-cluster down` first",
+            state.display()
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// Our group in every hierarchy, also in one that was unmounted and named in the journal.

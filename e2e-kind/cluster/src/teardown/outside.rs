@@ -41,7 +41,15 @@ fn first_absent(place: &Path) -> Option<PathBuf> {
 }
 
 /// Removes what was made: whole folders that were not there before, our own files in those that were.
-pub(super) fn remove(entries: &[Entry]) -> Result<()> {
+pub(super) fn remove(entries: &[Entry], state: &Path) -> Result<()> {
+    remove_made(entries)?;
+    for file in own_files(state) {
+        fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
+    }
+    Ok(())
+}
+
+fn remove_made(entries: &[Entry]) -> Result<()> {
     for path in made(entries) {
         let removed = match fs::symlink_metadata(path) {
             Ok(data) if data.is_dir() => fs::remove_dir_all(path),
@@ -55,16 +63,13 @@ pub(super) fn remove(entries: &[Entry]) -> Result<()> {
             _ => {}
         }
     }
-    for file in own_files() {
-        fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
-    }
     Ok(())
 }
 
 /// What is there of ours.
-pub(super) fn left(entries: &[Entry]) -> Vec<PathBuf> {
+pub(super) fn left(entries: &[Entry], state: &Path) -> Vec<PathBuf> {
     let folders = made(entries).filter(|path| path.exists()).map(Path::to_path_buf);
-    folders.chain(own_files()).collect()
+    folders.chain(own_files(state)).collect()
 }
 
 fn made(entries: &[Entry]) -> impl Iterator<Item = &Path> {
@@ -75,7 +80,7 @@ fn made(entries: &[Entry]) -> impl Iterator<Item = &Path> {
 }
 
 /// Files of ours in folders that belong to others as well.
-fn own_files() -> Vec<PathBuf> {
+fn own_files(state: &Path) -> Vec<PathBuf> {
     let ours = format!("{CNI_NETWORK}-");
     let results = files("/var/lib/cni/results")
         .into_iter()
@@ -86,7 +91,7 @@ fn own_files() -> Vec<PathBuf> {
     });
     let links = files("/var/log/containers")
         .into_iter()
-        .filter(|path| path.is_symlink() && !path.exists());
+        .filter(|path| fs::read_link(path).is_ok_and(|target| target.starts_with(state)));
     results.chain(plugins).chain(links).collect()
 }
 
@@ -136,8 +141,7 @@ mod tests {
                 path: folder.path().join("never"),
             },
         ];
-        assert!(left(&entries).contains(&made));
-        remove(&entries).unwrap();
+        remove_made(&entries).unwrap();
         assert!(!made.exists());
     }
 }

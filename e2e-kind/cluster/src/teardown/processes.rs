@@ -158,6 +158,22 @@ fn our_namespaces(pods: &[PathBuf]) -> BTreeSet<u64> {
     inodes.filter(|inode| Some(*inode) != host).collect()
 }
 
+/// The state folder of the cluster whose etcd runs in the node's namespace.
+pub(super) fn owner() -> Option<PathBuf> {
+    let node = fs::metadata(Place::Node.path()).ok()?.ino();
+    let mut inside = scan()
+        .into_iter()
+        .filter(|process| process.namespace == Some(node));
+    inside.find_map(|process| state_of_etcd(&process.command))
+}
+
+fn state_of_etcd(command: &[String]) -> Option<PathBuf> {
+    let data = command.iter().find_map(|part| part.strip_prefix("--data-dir="))?;
+    let path = Path::new(data);
+    path.ends_with("etcd")
+        .then(|| path.parent().map(Path::to_path_buf))?
+}
+
 /// Inodes of all network namespaces in which a process stands.
 pub(super) fn occupied() -> BTreeSet<u64> {
     scan()
@@ -279,6 +295,13 @@ mod tests {
             .map(|one| one.pid)
             .collect();
         assert_eq!(order, [31]);
+    }
+
+    #[test]
+    fn the_owner_is_read_from_etcd() {
+        let etcd = process(10, 1, "/b/etcd --name=tb --data-dir=/s/etcd", 2);
+        assert_eq!(state_of_etcd(&etcd.command), Some(PathBuf::from("/s")));
+        assert_eq!(state_of_etcd(&process(11, 1, "/b/kubelet", 2).command), None);
     }
 
     #[test]

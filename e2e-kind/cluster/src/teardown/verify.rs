@@ -37,7 +37,7 @@ pub fn left_over(layout: &Layout, entries: &[Entry]) -> Result<Vec<String>> {
             .map(|path| format!("control group {}", path.display())),
     );
     left.extend(
-        outside::left(entries)
+        outside::left(entries, layout.state())
             .iter()
             .map(|path| format!("file {}", path.display())),
     );

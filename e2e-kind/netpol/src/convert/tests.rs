@@ -3,18 +3,18 @@ use serde_json::{Value, json};
 use super::*;
 use crate::model::Direction;
 
-fn read_policy(spec: Value) -> Policy {
+fn read_policy(spec: &Value) -> Policy {
     let metadata = json!({ "namespace": "shop", "name": "p", "resourceVersion": "42" });
     policy(serde_json::from_value(json!({ "metadata": metadata, "spec": spec })).unwrap())
 }
 
-fn first_rule(direction: &str, rule: Value) -> Rule {
+fn first_rule(direction: &str, rule: &Value) -> Rule {
     let kind = if direction == "ingress" {
         "Ingress"
     } else {
         "Egress"
     };
-    let read = read_policy(json!({ "podSelector": {}, "policyTypes": [kind], direction: [rule] }));
+    let read = read_policy(&json!({ "podSelector": {}, "policyTypes": [kind], direction: [rule] }));
     read.ingress.or(read.egress).unwrap().remove(0)
 }
 
@@ -33,7 +33,7 @@ fn policy_types_say_which_directions_are_isolated() {
     ];
     for (mut spec, (ingress, egress)) in cases {
         spec["podSelector"] = json!({});
-        let read = read_policy(spec.clone());
+        let read = read_policy(&spec);
         assert_eq!(read.rules(Direction::Ingress).is_some(), ingress, "{spec}");
         assert_eq!(read.rules(Direction::Egress).is_some(), egress, "{spec}");
         assert_eq!((read.key.to_string(), read.version), ("shop/p".to_owned(), 42));
@@ -69,7 +69,7 @@ fn ports() {
         (json!({ "protocol": "QUIC", "port": 443 }), Port::Nothing),
     ];
     for (port, expected) in cases {
-        let rule = first_rule("egress", json!({ "ports": [port] }));
+        let rule = first_rule("egress", &json!({ "ports": [port] }));
         assert_eq!(
             rule,
             Rule {
@@ -81,18 +81,17 @@ fn ports() {
     }
 }
 
+fn peer_of(peer: &Value) -> Rule {
+    first_rule("ingress", &json!({ "from": [peer] }))
+}
+
 #[test]
-fn peers() {
+fn peers_by_label() {
     let selector = |label: &str, value: &str| Selector {
         requirements: vec![Requirement::In(label.into(), [value.to_owned()].into())],
     };
-    let block = |cidr: &str, except: &[&str]| {
-        let except = except.iter().map(|hole| hole.parse().unwrap()).collect();
-        Peer::Block(Block {
-            cidr: cidr.parse().unwrap(),
-            except,
-        })
-    };
+    let team = json!({ "matchLabels": { "team": "a" } });
+    let app = json!({ "matchLabels": { "app": "b" } });
     let cases = [
         (
             json!({ "podSelector": {} }),
@@ -109,19 +108,43 @@ fn peers() {
             },
         ),
         (
-            json!({ "namespaceSelector": { "matchLabels": { "team": "a" } }, "podSelector": { "matchLabels": { "app": "b" } } }),
+            json!({ "namespaceSelector": team, "podSelector": app }),
             Peer::Pods {
                 namespaces: Some(selector("team", "a")),
                 pods: selector("app", "b"),
             },
         ),
+    ];
+    for (peer, expected) in cases {
+        assert_eq!(
+            peer_of(&peer),
+            Rule {
+                peers: vec![expected],
+                ports: vec![]
+            },
+            "{peer}"
+        );
+    }
+}
+
+#[test]
+fn peers_by_address() {
+    let block = |cidr: &str, except: &[&str]| {
+        let except = except.iter().map(|hole| hole.parse().unwrap()).collect();
+        Peer::Block(Block {
+            cidr: cidr.parse().unwrap(),
+            except,
+        })
+    };
+    let holes = ["10.1.0.0/16", "10.2.0.0/16"];
+    let cases = [
         (
             json!({ "ipBlock": { "cidr": "10.0.0.0/8" } }),
             block("10.0.0.0/8", &[]),
         ),
         (
-            json!({ "ipBlock": { "cidr": "10.0.0.0/8", "except": ["10.1.0.0/16", "10.2.0.0/16"] } }),
-            block("10.0.0.0/8", &["10.1.0.0/16", "10.2.0.0/16"]),
+            json!({ "ipBlock": { "cidr": "10.0.0.0/8", "except": holes } }),
+            block("10.0.0.0/8", &holes),
         ),
         (json!({ "ipBlock": { "cidr": "fd00::/8" } }), Peer::Nobody),
         (
@@ -135,9 +158,8 @@ fn peers() {
         (json!({}), Peer::Nobody),
     ];
     for (peer, expected) in cases {
-        let rule = first_rule("ingress", json!({ "from": [peer] }));
         assert_eq!(
-            rule,
+            peer_of(&peer),
             Rule {
                 peers: vec![expected],
                 ports: vec![]
@@ -173,7 +195,7 @@ fn expressions() {
         ),
     ];
     for (expression, expected) in cases {
-        let read = read_policy(json!({ "podSelector": { "matchExpressions": [expression] } }));
+        let read = read_policy(&json!({ "podSelector": { "matchExpressions": [expression] } }));
         assert_eq!(read.pods.requirements, [expected], "{expression}");
     }
 }

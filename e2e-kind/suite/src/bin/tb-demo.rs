@@ -2,13 +2,13 @@
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use trustbridge_cluster::layout::Layout;
 use trustbridge_cluster::record::Record;
 use trustbridge_e2e::report::Report;
 use trustbridge_e2e::stage::Stage;
 use trustbridge_e2e::world::World;
-use trustbridge_e2e::{install, orgs, story};
+use trustbridge_e2e::{commit, install, orgs, story};
 
 /// Where the timings of the last demo are written.
 const BENCHMARK: &str = "docs/benchmarks/demo.md";
@@ -123,30 +123,8 @@ fn benchmark(world: &World, report: &Report) -> String {
         "# Timings of the demo\n\nWritten by `make demo`. Date: {}. Commit: {}. Machine: {cores} cores.\n\n\
          The cluster came up in {up:.1} s before; the story took {:.1} s.\n\n{}",
         jiff::Timestamp::now().strftime("%Y-%m-%d"),
-        commit(world),
+        commit::of(world),
         report.elapsed().as_secs_f64(),
         report.markdown()
     )
-}
-
-/// The commit, and whether the tree has changed since.
-fn commit(world: &World) -> String {
-    let git = |arguments: &[&str]| {
-        let said = Command::new("git")
-            .current_dir(world.root())
-            .args(arguments)
-            .output()
-            .ok()?;
-        said.status
-            .success()
-            .then(|| String::from_utf8_lossy(&said.stdout).trim().to_owned())
-    };
-    let head = git(&["rev-parse", "--short=10", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
-    let changed =
-        git(&["status", "--porcelain", "--", ":!docs/benchmarks"]).is_some_and(|lines| !lines.is_empty());
-    if changed {
-        format!("{head}, with changes")
-    } else {
-        head
-    }
 }

@@ -4,7 +4,7 @@ use super::{Canary, Findings, files};
 use anyhow::{Context, Result};
 use std::fs::{self, File};
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const DELETED: &str = " (deleted)";
 
@@ -42,13 +42,7 @@ fn search_folder(canary: &Canary, folder: &Path, process: &str, findings: &mut F
     Ok(())
 }
 
-fn read(
-    canary: &Canary,
-    link: &Path,
-    target: &PathBuf,
-    process: &str,
-    findings: &mut Findings,
-) -> Result<()> {
+fn read(canary: &Canary, link: &Path, target: &Path, process: &str, findings: &mut Findings) -> Result<()> {
     let mut file = match File::open(link) {
         Ok(file) => file,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound) => return Ok(()),

@@ -43,7 +43,7 @@ pub async fn install(world: &World) -> Result<String> {
         .arg(inner.get_program())
         .args(inner.get_args());
     let command = if world.is_local() { &mut outward } else { &mut npm };
-    command::output(command, Duration::from_secs(300))
+    command::output(command, Duration::from_mins(5))
         .await
         .context("cannot install Azurite; npm is needed once")?;
     Ok(format!("azurite {VERSION} from npm"))

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 /// Hex digits that look like a SHA-256.
 pub const SHA: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
-fn object(kind: &str, name: &str, spec: Value) -> Value {
+fn object(kind: &str, name: &str, spec: &Value) -> Value {
     json!({"apiVersion": "trustbridge.io/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})
 }
 
@@ -28,7 +28,7 @@ pub fn example(kind: &str, name: &str) -> Value {
         }),
         other => panic!("no example of kind {other}"),
     };
-    object(kind, name, spec)
+    object(kind, name, &spec)
 }
 
 fn offer() -> Value {

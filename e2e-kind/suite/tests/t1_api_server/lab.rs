@@ -4,11 +4,12 @@ use anyhow::{Context, Result};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
-use kube::core::ErrorResponse;
+use kube::core::Status;
 use kube::{Client, discovery::ApiResource};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, Ordering};
 use trustbridge_api::crds;
+use trustbridge_e2e::campaign::operator::scale;
 use trustbridge_e2e::install;
 use trustbridge_e2e::world::World;
 
@@ -16,12 +17,13 @@ use trustbridge_e2e::world::World;
 pub struct Lab {
     client: Client,
     namespace: String,
-    paused: Option<i32>,
+    paused: Option<usize>,
+    world: World,
     next: AtomicU32,
 }
 
 /// What the server said: the object, or its refusal.
-pub type Answer = Result<Value, Box<ErrorResponse>>;
+pub type Answer = Result<Value, Box<Status>>;
 
 impl Lab {
     /// Installs the CRDs from their chart and makes a namespace.
@@ -32,11 +34,12 @@ impl Lab {
         let api: Api<Namespace> = Api::all(client.clone());
         let object = serde_json::from_value(json!({"metadata": {"name": namespace}}))?;
         api.create(&PostParams::default(), &object).await?;
-        let paused = pause_operator(&client).await?;
+        let paused = pause_operator(world, &client).await?;
         Ok(Self {
             client,
             namespace,
             paused,
+            world: world.clone(),
             next: AtomicU32::new(0),
         })
     }
@@ -46,7 +49,7 @@ impl Lab {
         let api: Api<Namespace> = Api::all(self.client.clone());
         api.delete(&self.namespace, &DeleteParams::default()).await?;
         if let Some(replicas) = self.paused {
-            scale_operator(&self.client, replicas).await?;
+            scale(&self.world, replicas).await?;
         }
         Ok(())
     }
@@ -145,9 +148,10 @@ impl Lab {
             plural: crd.spec.names.plural,
         };
         let client = self.client.clone();
-        Ok(match namespaced(kind)? {
-            true => Api::namespaced_with(client, &self.namespace, &resource),
-            false => Api::all_with(client, &resource),
+        Ok(if namespaced(kind)? {
+            Api::namespaced_with(client, &self.namespace, &resource)
+        } else {
+            Api::all_with(client, &resource)
         })
     }
 }
@@ -169,20 +173,12 @@ fn answer(result: kube::Result<DynamicObject>) -> Result<Answer> {
 }
 
 /// An operator that runs would write status between our writes. Answers its replicas, when there is one.
-async fn pause_operator(client: &Client) -> Result<Option<i32>> {
+async fn pause_operator(world: &World, client: &Client) -> Result<Option<usize>> {
     let api: Api<Deployment> = Api::namespaced(client.clone(), install::NAMESPACE);
     let Some(deployment) = api.get_opt(install::OPERATOR).await? else {
         return Ok(None);
     };
     let replicas = deployment.spec.and_then(|spec| spec.replicas).unwrap_or(1);
-    scale_operator(client, 0).await?;
-    Ok(Some(replicas))
-}
-
-async fn scale_operator(client: &Client, replicas: i32) -> Result<()> {
-    let api: Api<Deployment> = Api::namespaced(client.clone(), install::NAMESPACE);
-    let patch = json!({"spec": {"replicas": replicas}});
-    api.patch_scale(install::OPERATOR, &PatchParams::default(), &Patch::Merge(&patch))
-        .await?;
-    Ok(())
+    scale(world, 0).await?;
+    Ok(Some(usize::try_from(replicas)?))
 }

@@ -58,7 +58,8 @@ pub(super) fn tunepod(order: &Order, org: &str, offer: &Offer, name: &str) -> Bu
         gpu_sku: offer.spec.sku.clone(),
         vm_size: offer.spec.node_class.vm_size.clone(),
         nvme_gb: offer.spec.resources.nvme_gb,
-        runtime: order.spec.runtime.clone(),
+        // The seller chooses the model server: whoever does reads the plaintext.
+        runtime: None,
         termination: None,
     };
     let mut tunepod = TunePod::new(name, spec);

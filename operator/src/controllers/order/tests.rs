@@ -363,6 +363,7 @@ fn interval(seq: i64, from: i64, to: Option<i64>) -> MeteredInterval {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)] // A story, told in one piece.
 fn the_end_goes_step_by_step_and_each_is_written_when_it_was_seen() {
     let mut seen = in_phase(OrderPhase::Active);
     seen.order.spec.termination = Some(Termination::default());

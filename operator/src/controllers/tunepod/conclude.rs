@@ -1,7 +1,7 @@
 //! What came of the writes and the call, in the status. Pure.
 
 use super::observe::Observed;
-use super::{decide, status};
+use super::{ending, status};
 use crate::controllers::execute::{Outcome, Plan};
 use crate::nodepool::{PoolCall, PoolView};
 use jiff::Timestamp;
@@ -65,7 +65,7 @@ pub(super) fn conclude(
         }
         // Nothing was there, or it went at once: the provider has said so, which is what was waited for.
         Ok(PoolView::Absent) if is_delete && plan.status.phase == TunePodPhase::Wiping => {
-            decide::wiped(seen, plan.status, now)
+            ending::wiped(seen, plan.status, now)
         }
         // Done at once, or broken at once: the next look says what follows.
         Ok(PoolView::Absent | PoolView::Ready | PoolView::Broken(_)) => plan.within(Duration::from_secs(1)),

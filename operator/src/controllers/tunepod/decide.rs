@@ -1,8 +1,8 @@
 //! What a TunePod does next. Pure.
 
-use super::build;
 use super::observe::{Observed, PodSight};
 use super::status::{self, close_interval, open_interval};
+use super::{build, ending};
 use crate::controllers::execute::{Plan, Write};
 use crate::nodepool::{PoolCall, PoolView};
 use jiff::Timestamp;
@@ -17,12 +17,15 @@ use trustbridge_kit::apply::{FieldManager, Target};
 /// Pause before a TunePod that is moving is looked at again, should an event be missed.
 pub(super) const MOVING: Duration = Duration::from_secs(15);
 
+/// Age at which a pod without a sentinel is deleted.
+const UNGUARDED: Duration = Duration::from_secs(30);
+
 pub(super) fn decide(seen: &Observed, now: Timestamp) -> Plan<TunePodStatus> {
     let mut status = seen.tunepod.status.clone().unwrap_or_default();
     status.observed_generation = seen.tunepod.metadata.generation;
     let phase = status.phase;
     if is_ending(seen) && !matches!(phase, Phase::Draining | Phase::Wiping | Phase::Wiped) {
-        return begin_end(seen, status, now);
+        return ending::begin_end(seen, status, now);
     }
     match phase {
         Phase::Pending => pending(seen, status, now),
@@ -40,9 +43,9 @@ pub(super) fn decide(seen: &Observed, now: Timestamp) -> Plan<TunePodStatus> {
         Phase::Verifying | Phase::Degraded => start(seen, status, now),
         Phase::Ready => serve(seen, status, now),
         Phase::Failed => retry(seen, status, now),
-        Phase::Draining => drain(seen, status, now),
-        Phase::Wiping => wipe(seen, status, now),
-        Phase::Wiped => gone(seen, status),
+        Phase::Draining => ending::drain(seen, status, now),
+        Phase::Wiping => ending::wipe(seen, status, now),
+        Phase::Wiped => ending::gone(seen, status),
         // Change orders and suspensions are not made by this version: such a TunePod stays as it is.
         Phase::Updating | Phase::Suspended => Plan::rest(status),
     }
@@ -52,7 +55,7 @@ fn is_ending(seen: &Observed) -> bool {
     seen.tunepod.spec.termination.is_some() || seen.tunepod.metadata.deletion_timestamp.is_some()
 }
 
-fn said(
+pub(super) fn said(
     seen: &Observed,
     mut status: TunePodStatus,
     now: Timestamp,
@@ -86,7 +89,7 @@ fn pending(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<T
     said(seen, status, now, Reason::NodePoolCreating, &text)
 }
 
-fn finalizers(seen: &Observed, list: Vec<&'static str>) -> Write {
+pub(super) fn finalizers(seen: &Observed, list: Vec<&'static str>) -> Write {
     let (target, uid) = (Target::of(&seen.tunepod), seen.tunepod.uid().unwrap_or_default());
     Write::Finalizers(FieldManager::TUNEPOD_FINALIZER, target, uid, list)
 }
@@ -156,6 +159,9 @@ fn start(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<Tun
             "the pod is going; it is made again",
         );
     }
+    if !pod.is_guarded {
+        return unguarded(seen, status, pod, now);
+    }
     if is_lost(pod) {
         let text = status::pod_words(pod).map_or_else(
             || "the pod ended; it is made again".to_owned(),
@@ -172,6 +178,27 @@ fn start(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<Tun
         "the sentinel authorises, hydrates or decrypts".to_owned(),
     ));
     said(seen, status, now, reason, &text)
+}
+
+/// A pod without a sentinel holds nothing and guards nothing: it is never called ready. It can only come to be
+/// while the webhook is not installed or does not answer, so it is made again after a pause.
+fn unguarded(seen: &Observed, status: TunePodStatus, pod: &PodSight, now: Timestamp) -> Plan<TunePodStatus> {
+    let text = format!(
+        "pod {} was admitted without a sentinel: check that the webhook of TrustBridge is installed; the pod is made again every {} s",
+        seen.tunepod.name_any(),
+        UNGUARDED.as_secs()
+    );
+    let plan = said(seen, status, now, Reason::PodRefused, &text);
+    let age = pod.created.map_or(UNGUARDED, |made| {
+        Duration::try_from(now.duration_since(made)).unwrap_or_default()
+    });
+    if age < UNGUARDED {
+        return plan;
+    }
+    plan.with(Write::Delete(
+        build::pod_target(&seen.tunepod, &seen.org),
+        pod.uid.clone(),
+    ))
 }
 
 fn is_lost(pod: &PodSight) -> bool {
@@ -229,7 +256,7 @@ fn door(seen: &Observed) -> Vec<Write> {
 /// Ready: stays so while the pod is; the first look that finds it otherwise stops the meter.
 fn serve(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
     match &seen.pod {
-        Some(pod) if pod.is_ours && pod.is_ready && !pod.is_leaving && pod.ip.is_some() => {
+        Some(pod) if pod.is_ours && pod.is_guarded && pod.is_ready && !pod.is_leaving && pod.ip.is_some() => {
             status.pod = Some(reference(seen, pod));
             status::ready(&mut status, seen.tunepod.metadata.generation, now);
             Plan {
@@ -267,130 +294,6 @@ fn retry(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<Tun
     }
     status.phase = Phase::Scheduling;
     said(seen, status, now, Reason::NodePoolCreating, "tried again")
-}
-
-/// The end begins: the meter stops in the write that says so, before anything is ended.
-fn begin_end(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
-    let asked = seen
-        .tunepod
-        .spec
-        .termination
-        .as_ref()
-        .map(|t| t.reason.clone())
-        .unwrap_or_default();
-    let why = if asked.is_empty() {
-        "Deleted".to_owned()
-    } else {
-        asked
-    };
-    close_interval(&mut status, &why, now);
-    status.phase = Phase::Draining;
-    status.url = None;
-    said(seen, status, now, Reason::Terminating, "the pod is being ended")
-}
-
-fn drain(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
-    let mut writes: Vec<Write> = seen
-        .leftovers
-        .iter()
-        .map(|(target, uid)| Write::Delete(target.clone(), uid.clone()))
-        .collect();
-    match &seen.pod {
-        Some(pod) if pod.is_ours => {
-            if !pod.is_leaving {
-                writes.push(Write::Delete(
-                    build::pod_target(&seen.tunepod, &seen.org),
-                    pod.uid.clone(),
-                ));
-            }
-            let plan = said(
-                seen,
-                status,
-                now,
-                Reason::Terminating,
-                "waiting for the pod to be gone",
-            );
-            Plan { writes, ..plan }
-        }
-        _ => {
-            status.pod = None;
-            status.phase = Phase::Wiping;
-            // The intent to delete, written before the provider is asked.
-            if status.node_pool.is_some() {
-                status::pool(&mut status, NodePoolState::Deleting, None);
-            }
-            if let Some(pool) = status.node_pool.as_mut() {
-                pool.next_attempt_at = None;
-                pool.failures = 0;
-                pool.last_error = None;
-            }
-            let plan = said(
-                seen,
-                status,
-                now,
-                Reason::Terminating,
-                "the pod is gone; the node pool is being deleted",
-            );
-            Plan { writes, ..plan }
-        }
-    }
-}
-
-fn wipe(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
-    if status.node_pool.is_none() {
-        return wiped(seen, status, now);
-    }
-    match &seen.pool_view {
-        None => Plan::rest(status).within(status::until_attempt(seen, now)),
-        Some(Ok(PoolView::Absent)) => wiped(seen, status, now),
-        // A pool of that name which belongs to somebody else is not ours: ours is not there.
-        Some(Err(error)) if error.class == Reason::ForeignNodePool => wiped(seen, status, now),
-        // The operation that was written down since Wiping began is the deletion.
-        Some(Ok(PoolView::Working {
-            state,
-            retry_after,
-            operation_url,
-        })) if operation_url.is_some() || state == "Deleting" => {
-            status::pool(&mut status, NodePoolState::Deleting, operation_url.clone());
-            let text = format!("node pool {} is {state} at {}", seen.pool.name, seen.provider);
-            said(seen, status, now, Reason::Terminating, &text).within(*retry_after)
-        }
-        Some(Err(error)) => status::pool_failed(seen, status, error, now),
-        // Still being made, there, or broken: it is to go. The provider says when it can.
-        Some(Ok(_)) => Plan {
-            call: Some(PoolCall::Delete(seen.pool.clone())),
-            ..Plan::rest(status)
-        },
-    }
-}
-
-/// The provider said that nothing is left.
-pub(super) fn wiped(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
-    status.phase = Phase::Wiped;
-    if status.node_pool.is_some() {
-        status::pool(&mut status, NodePoolState::Deleted, None);
-    }
-    said(
-        seen,
-        status,
-        now,
-        Reason::Terminated,
-        "pod and node pool are gone",
-    )
-}
-
-/// Nothing is left but the record; a TunePod that is being deleted may go.
-fn gone(seen: &Observed, status: TunePodStatus) -> Plan<TunePodStatus> {
-    let is_held = seen
-        .tunepod
-        .finalizers()
-        .iter()
-        .any(|f| f == labels::TUNEPOD_CLEANUP);
-    let plan = Plan::rest(status);
-    if seen.tunepod.metadata.deletion_timestamp.is_some() && is_held {
-        return plan.with(finalizers(seen, Vec::new()));
-    }
-    plan
 }
 
 fn reference(seen: &Observed, pod: &PodSight) -> PodReference {

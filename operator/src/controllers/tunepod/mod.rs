@@ -26,6 +26,7 @@
 mod build;
 mod conclude;
 mod decide;
+mod ending;
 mod observe;
 mod status;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
 use kube::ResourceExt;
 use std::collections::BTreeMap;
-use trustbridge_api::TunePod;
+use trustbridge_api::{TunePod, labels};
 use trustbridge_azure::arm::pool_name;
 use trustbridge_domain::names::{org_of_namespace, protected_namespace};
 use trustbridge_domain::phase::TunePodPhase;
@@ -33,6 +33,7 @@ pub(crate) struct Observed {
 }
 
 /// What matters of a pod.
+#[allow(clippy::struct_excessive_bools)] // Independent facts, not states.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PodSight {
     pub(crate) uid: String,
@@ -40,6 +41,9 @@ pub(crate) struct PodSight {
     pub(crate) is_ours: bool,
     pub(crate) is_leaving: bool,
     pub(crate) is_ready: bool,
+    /// The webhook has put the sentinel in.
+    pub(crate) is_guarded: bool,
+    pub(crate) created: Option<Timestamp>,
     pub(crate) ip: Option<String>,
     /// The scheduler's words while it has no node.
     pub(crate) unscheduled: Option<String>,
@@ -152,6 +156,8 @@ pub(super) fn sight(pod: &Pod, tunepod_uid: &str) -> PodSight {
             .annotations()
             .get(build::TUNEPOD_UID)
             .is_some_and(|uid| uid == tunepod_uid),
+        is_guarded: pod.annotations().contains_key(labels::INJECTED_HASH),
+        created: pod.metadata.creation_timestamp.as_ref().map(|t| t.0),
         is_leaving: pod.metadata.deletion_timestamp.is_some(),
         is_ready: condition("Ready").is_some_and(|c| c.status == "True"),
         unscheduled: unscheduled.map(|c| c.message.clone().unwrap_or_default()),

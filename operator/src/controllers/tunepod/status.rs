@@ -134,12 +134,12 @@ pub(super) fn pool_failed(
         .max(Duration::from_secs(1));
     let next = plus(now, i64::try_from(delay.as_secs()).unwrap_or(i64::MAX));
     let text = format!(
-        "node pool {} at {}: {}: {}; the operator {}; next attempt at {next}",
+        "node pool {} at {}: {}: {}. {} Next attempt at {next}",
         seen.pool.name,
         seen.provider,
         error.code,
         error.message.trim_end_matches(['.', ' ']),
-        error.remedy
+        error.class.explanation()
     );
     if let Some(pool) = status.node_pool.as_mut() {
         pool.failures = failures;

@@ -81,6 +81,7 @@ fn pod() -> PodSight {
         uid: "pod-1".to_owned(),
         phase: "Running".to_owned(),
         is_ours: true,
+        is_guarded: true,
         ..PodSight::default()
     }
 }
@@ -98,7 +99,6 @@ fn quota() -> PoolError {
         class: Reason::QuotaFamily,
         code: "OperationNotAllowed".to_owned(),
         message: "Family Cores quota exceeded".to_owned(),
-        remedy: "tries again later; ask Azure for more quota of the family".to_owned(),
         first: Some(Duration::from_mins(10)),
         longest: Duration::from_hours(1),
     }
@@ -160,7 +160,7 @@ fn every_phase_moves_only_on_what_was_seen() {
                     first: None,
                     class: Reason::Fatal,
                     ..quota()
-                }))
+                }));
             },
             Phase::Failed,
             "False/Fatal",
@@ -184,7 +184,7 @@ fn every_phase_moves_only_on_what_was_seen() {
                 s.pod = Some(PodSight {
                     phase: "Failed".to_owned(),
                     ..pod()
-                })
+                });
             },
             Phase::Verifying,
             "False/PodLost",
@@ -310,7 +310,7 @@ fn a_refusal_says_pool_code_words_and_what_happens_when() {
         seen.pool.name.as_str(),
         "OperationNotAllowed",
         "Family Cores quota exceeded",
-        "tries again later",
+        "Raise the quota",
         &next,
     ] {
         assert!(
@@ -389,6 +389,25 @@ fn the_pod_is_created_once_and_a_refusal_is_told() {
             .message
             .contains("hostNetwork")
     );
+}
+
+#[test]
+fn a_pod_without_a_sentinel_is_never_ready() {
+    let mut seen = in_phase(Phase::Verifying);
+    let bare = PodSight {
+        is_guarded: false,
+        created: Some(now()),
+        ..ready_pod()
+    };
+    seen.pod = Some(bare.clone());
+    let young = decide(&seen, later(5));
+    assert_eq!(reason(&young.status, ConditionType::Serving), "False/PodRefused");
+    assert!(young.writes.is_empty() && young.status.intervals.is_empty());
+    let old = decide(&seen, later(60));
+    assert!(matches!(old.writes.as_slice(), [Write::Delete(..)]));
+    let mut serving = in_phase(Phase::Ready);
+    serving.pod = Some(bare);
+    assert_eq!(decide(&serving, now()).status.phase, Phase::Degraded);
 }
 
 #[test]
@@ -475,7 +494,12 @@ fn every_state_ends_in_draining_and_the_pod_goes_before_the_pool() {
 
 #[test]
 fn a_pool_is_deleted_until_the_provider_says_that_it_is_gone() {
-    for view in [PoolView::Ready, working("Creating"), PoolView::Broken(quota())] {
+    let creating = PoolView::Working {
+        state: "Creating".to_owned(),
+        operation_url: None,
+        retry_after: Duration::from_secs(7),
+    };
+    for view in [PoolView::Ready, creating, PoolView::Broken(quota())] {
         let mut seen = in_phase(Phase::Wiping);
         seen.pool_view = Some(Ok(view));
         assert!(matches!(decide(&seen, now()).call, Some(PoolCall::Delete(_))));
@@ -523,22 +547,23 @@ fn the_finalizer_goes_last() {
 
 #[test]
 fn at_rest_the_second_look_writes_nothing() {
-    let at_rest: [(Phase, fn(&mut Observed)); 6] = [
+    type Change = fn(&mut Observed);
+    let at_rest: [(Phase, Change); 6] = [
         (Phase::Provisioning, |s| {
-            s.pool_view = Some(Ok(working("Creating")))
+            s.pool_view = Some(Ok(working("Creating")));
         }),
         (Phase::Verifying, |s| {
             s.pod = Some(PodSight {
                 unscheduled: Some("0/1 nodes".to_owned()),
                 ..pod()
-            })
+            });
         }),
         (Phase::Ready, |s| s.pod = Some(ready_pod())),
         (Phase::Draining, |s| {
             s.pod = Some(PodSight {
                 is_leaving: true,
                 ..pod()
-            })
+            });
         }),
         (Phase::Wiping, |s| s.pool_view = Some(Ok(working("Deleting")))),
         (Phase::Wiped, |_| {}),

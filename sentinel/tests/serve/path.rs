@@ -1,31 +1,14 @@
-//! The whole path of mode `serve`: the real program as a process, against servers of this test.
+//! From the authorisation to the audit record, and every way to be refused.
 
-#![allow(missing_docs)]
-
-mod world;
-
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use trustbridge_tbenc::{Sha256, hex_digest};
-use world::asset::CANARY;
-use world::{Asset, Runtime, World, eventually, get, http, post};
 
-fn weights(world: &World, asset: &Asset) -> Vec<PathBuf> {
-    if asset.directory {
-        asset
-            .weights()
-            .iter()
-            .map(|path| world.model_dir().join(path))
-            .collect()
-    } else {
-        vec![world.pipe()]
-    }
-}
+use crate::world::asset::CANARY;
+use crate::world::{Asset, Runtime, World, eventually, get, post, weights};
 
 fn audit(world: &World) -> Vec<Value> {
     let text = std::fs::read_to_string(world.audit_path()).unwrap();
@@ -118,7 +101,13 @@ fn an_allowed_contract_is_served_and_audited() {
 
     sentinel.signal(Signal::SIGTERM);
     assert_eq!(sentinel.ended().code(), Some(0));
-    let records = audit(&world);
+    the_audit_tells_what_was_asked(&world, question);
+    assert!(sentinel.log().contains("\"target\":\"audit\""));
+    nothing_is_left(&world, &asset);
+}
+
+fn the_audit_tells_what_was_asked(world: &World, question: &str) {
+    let records = audit(world);
     let paths: Vec<_> = records
         .iter()
         .map(|record| record["path"].as_str().unwrap())
@@ -134,7 +123,9 @@ fn an_allowed_contract_is_served_and_audited() {
         (&json!("ok"), &json!("refused"))
     );
     assert_eq!(records[3]["outcome"], "ok");
-    assert!(sentinel.log().contains("\"target\":\"audit\""));
+}
+
+fn nothing_is_left(world: &World, asset: &Asset) {
     // Nothing of the model is left in memory, and nothing ever was on the disk; nor was a secret told.
     assert!(!world.ready_signal().exists());
     assert_eq!(std::fs::read_dir(world.model_dir()).unwrap().count(), 0);
@@ -201,7 +192,7 @@ fn a_manifest_that_is_not_the_registered_one_is_refused() {
 fn a_wrong_key_shows_before_the_first_byte_of_ciphertext() {
     let asset = Asset::single();
     let world = World::new(&asset);
-    *world.servers.world.key.lock().unwrap() = world::servers::other_key();
+    *world.servers.world.key.lock().unwrap() = crate::world::servers::other_key();
     let mut sentinel = world.sentinel(&[]);
     let status = sentinel.wait_for("Suspended");
     assert!(
@@ -230,90 +221,6 @@ fn a_sas_that_runs_out_midway_is_renewed_once() {
 }
 
 #[test]
-fn a_killed_start_is_taken_up_where_it_ended() {
-    let asset = Asset::single();
-    let world = World::new(&asset);
-    let shared = &world.servers.world;
-    shared.stall_after.store(20, Ordering::SeqCst);
-    let mut sentinel = world.sentinel(&[("TB_DOWNLOAD_CONCURRENCY", "1")]);
-    eventually("twenty ranges", || shared.ranges.load(Ordering::SeqCst) > 20);
-    sentinel.signal(Signal::SIGKILL);
-    sentinel.ended();
-    shared.stall_after.store(usize::MAX, Ordering::SeqCst);
-    shared.ranges.store(0, Ordering::SeqCst);
-    let mut sentinel = world.sentinel(&[]);
-    let runtime = Runtime::start(&world, weights(&world, &asset));
-    sentinel.wait_for("Ready");
-    assert_eq!(runtime.sums()["model-pipe"], asset.sha256("model.tbenc"));
-    let ranges = asset.blobs["model.tbenc"].len().div_ceil(65_536);
-    assert_eq!(shared.ranges.load(Ordering::SeqCst), ranges - 20);
-}
-
-#[test]
-fn what_a_dead_start_left_damaged_is_fetched_again() {
-    let asset = Asset::single();
-    let world = World::new(&asset);
-    let mut sentinel = world.sentinel(&[]);
-    sentinel.wait_for("Decrypt");
-    sentinel.signal(Signal::SIGKILL);
-    sentinel.ended();
-    let file = world.target().join("model.tbenc");
-    let mut bytes = std::fs::read(&file).unwrap();
-    bytes[1_000_000] ^= 1;
-    std::fs::write(&file, bytes).unwrap();
-    let mut sentinel = world.sentinel(&[]);
-    let runtime = Runtime::start(&world, weights(&world, &asset));
-    sentinel.wait_for("Ready");
-    assert_eq!(runtime.sums()["model-pipe"], asset.sha256("model.tbenc"));
-}
-
-#[test]
-fn a_reader_that_dies_is_served_again_from_the_beginning() {
-    let asset = Asset::single();
-    let world = World::new(&asset);
-    let mut sentinel = world.sentinel(&[]);
-    sentinel.wait_for("Decrypt");
-    eventually("the signal", || world.ready_signal().exists());
-    let mut half = vec![0; 1_500_000];
-    std::fs::File::open(world.pipe())
-        .unwrap()
-        .read_exact(&mut half)
-        .unwrap();
-    assert_eq!(half, asset.plain["model.tbenc"][..half.len()]);
-    // All but the last byte: every write of the sentinel has succeeded, and still it was not read.
-    eventually("the FIFO anew", || world.pipe().exists());
-    let mut most = vec![0; asset.plain["model.tbenc"].len() - 1];
-    std::fs::File::open(world.pipe())
-        .unwrap()
-        .read_exact(&mut most)
-        .unwrap();
-    eventually("the FIFO anew", || world.pipe().exists());
-    assert_eq!(sentinel.status().unwrap()["delivered"], false);
-    let runtime = Runtime::start(&world, weights(&world, &asset));
-    assert_eq!(runtime.sums()["model-pipe"], asset.sha256("model.tbenc"));
-    sentinel.wait_for("Ready");
-}
-
-#[test]
-fn a_runtime_that_starts_anew_is_served_anew_and_clients_are_told_to_wait() {
-    let asset = Asset::single();
-    let world = World::new(&asset);
-    let mut sentinel = world.sentinel(&[]);
-    let runtime = Runtime::start(&world, weights(&world, &asset));
-    sentinel.wait_for("Ready");
-    runtime.die();
-    sentinel.wait_for("Decrypt");
-    let refused = get(world.public, "/v1/demo");
-    assert_eq!(refused.status, 503);
-    assert!(refused.head.contains("retry-after: 5"), "{}", refused.head);
-    assert_eq!(get(world.public, "/health").status, 503);
-    let again = Runtime::start(&world, weights(&world, &asset));
-    assert_eq!(again.sums()["model-pipe"], asset.sha256("model.tbenc"));
-    sentinel.wait_for("Ready");
-    assert_eq!(get(world.public, "/v1/demo").status, 200);
-}
-
-#[test]
 fn a_contract_that_ends_closes_the_model() {
     let asset = Asset::single();
     let world = World::new(&asset);
@@ -334,53 +241,6 @@ fn a_contract_that_ends_closes_the_model() {
 }
 
 #[test]
-fn ambiguous_requests_tokens_and_sizes_are_refused() {
-    let asset = Asset::single();
-    let world = World::new(&asset);
-    let tokens = world.disk.path().join("tokens");
-    std::fs::write(&tokens, hex_digest(b"client-token")).unwrap();
-    let mut sentinel = world.sentinel(&[("TB_TOKENS_PATH", tokens.to_str().unwrap())]);
-    let _runtime = Runtime::start(&world, weights(&world, &asset));
-    sentinel.wait_for("Ready");
-    assert_eq!(get(world.public, "/v1/demo").status, 200);
-    let refused = http(
-        world.public,
-        "GET /v1/demo HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
-    );
-    assert_eq!(refused.status, 401);
-    let error: Value = serde_json::from_str(&refused.body).unwrap();
-    assert_eq!(error["error"]["code"], "invalid_api_key");
-    let auth = "host: x\r\nauthorization: Bearer client-token\r\nconnection: close";
-    let both = "content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
-    assert_eq!(
-        http(
-            world.public,
-            &format!("POST /v1/completions HTTP/1.1\r\n{auth}\r\n{both}")
-        )
-        .status,
-        400
-    );
-    let large = "content-length: 33554433\r\n\r\n";
-    assert_eq!(
-        http(
-            world.public,
-            &format!("POST /v1/completions HTTP/1.1\r\n{auth}\r\n{large}")
-        )
-        .status,
-        413
-    );
-    let twice = "content-length: 4\r\ncontent-length: 5\r\n\r\nabcd";
-    assert_eq!(
-        http(
-            world.public,
-            &format!("POST /v1/completions HTTP/1.1\r\n{auth}\r\n{twice}")
-        )
-        .status,
-        400
-    );
-}
-
-#[test]
 fn files_in_memory_serve_runtimes_that_cannot_read_a_pipe() {
     let asset = Asset::directory();
     let world = World::new(&asset);
@@ -394,18 +254,6 @@ fn files_in_memory_serve_runtimes_that_cannot_read_a_pipe() {
     sentinel.signal(Signal::SIGTERM);
     assert_eq!(sentinel.ended().code(), Some(0));
     assert_eq!(std::fs::read_dir(world.model_dir()).unwrap().count(), 0);
-}
-
-#[test]
-fn a_stop_while_waiting_ends_at_once() {
-    let asset = Asset::single();
-    let world = World::new(&asset);
-    let mut sentinel = world.sentinel(&[]);
-    sentinel.wait_for("Decrypt");
-    let asked = std::time::Instant::now();
-    sentinel.signal(Signal::SIGTERM);
-    assert_eq!(sentinel.ended().code(), Some(0));
-    assert!(asked.elapsed() < Duration::from_secs(5));
 }
 
 #[test]

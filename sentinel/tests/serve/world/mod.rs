@@ -5,9 +5,10 @@ pub mod runtime;
 pub mod servers;
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -18,7 +19,7 @@ pub use runtime::Runtime;
 pub use servers::Servers;
 
 /// Long enough for a busy machine; a test that waits for something that must come fails after it.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 pub struct World {
     pub servers: Servers,
@@ -32,14 +33,16 @@ pub struct World {
 impl World {
     pub fn new(asset: &Asset) -> Self {
         let disk = tempfile::tempdir().unwrap();
-        let servers = Servers::start(asset, disk.path());
+        let own = own_ip();
+        let servers = Servers::start(asset, disk.path(), own);
+        let at = |port| SocketAddr::from((own, port));
         Self {
             servers,
             disk,
             memory: tempfile::tempdir_in("/dev/shm").unwrap(),
-            public: free_address(),
-            admin: free_address(),
-            runtime: free_address(),
+            public: at(8000),
+            admin: at(8001),
+            runtime: at(8081),
         }
     }
 
@@ -233,6 +236,24 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     panic!("it never came: {what}");
 }
 
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+/// A loopback address of this world's own. Ports that were free a moment ago are not enough: connections of
+/// other tests take them.
+fn own_ip() -> Ipv4Addr {
+    static WORLDS: AtomicU8 = AtomicU8::new(2);
+    let world = WORLDS.fetch_add(1, Ordering::Relaxed);
+    let [.., high, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, world, high, low.clamp(1, 254))
+}
+
+/// What a runtime has to read.
+pub fn weights(world: &World, asset: &Asset) -> Vec<PathBuf> {
+    if asset.directory {
+        asset
+            .weights()
+            .iter()
+            .map(|path| world.model_dir().join(path))
+            .collect()
+    } else {
+        vec![world.pipe()]
+    }
 }

@@ -3,13 +3,16 @@
 //! One loop owns the state. Tasks do the work and tell what happened; [`step`] says what that means; the loop
 //! carries out what it asks for. Nothing else changes the state.
 
+mod report;
+mod tasks;
+
+pub(crate) use report::write_report;
+
 use std::io;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -23,16 +26,14 @@ use crate::audit::Audit;
 use crate::config::{Config, DeliveryMode};
 use crate::decrypt::{Delivery, Volume};
 use crate::events::{Events, Happened};
-use crate::hydrate::{self, Asset, Hydration};
-use crate::license::{self, License};
+use crate::hydrate::Asset;
+use crate::license::License;
 use crate::proxy::{self, Proxy};
 use crate::shared::Shared;
-use crate::{health, runtime, sys};
+use crate::{health, sys};
 
 /// From SIGTERM to the end, at most.
 const GRACE: Duration = Duration::from_secs(28);
-/// The kubelet keeps this much of a termination message.
-const REPORT_BYTES: usize = 4096;
 
 /// What tasks hand to the loop beside their event.
 type Slot<T> = Arc<std::sync::Mutex<Option<T>>>;
@@ -171,96 +172,6 @@ impl Driver {
         None
     }
 
-    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.push(tokio::spawn(task).abort_handle());
-    }
-
-    fn authorize(&mut self) {
-        let (config, http, events) = (self.config.clone(), self.http.clone(), self.events.clone());
-        let (shared, slot, audit_key) = (self.shared.clone(), self.license.clone(), self.audit.public_key());
-        self.spawn(async move {
-            let hw_id = match license::hardware_id(&config).await {
-                Ok(hw_id) => hw_id,
-                Err(message) => return events.send_because(Event::GaveUp, "no_hardware_id", &message),
-            };
-            let license = Arc::new(License::new(http, &config, hw_id, audit_key));
-            match license.renew(0).await {
-                Ok(_) => {
-                    shared.metrics.authorizations.inc();
-                    put(&slot, license.clone());
-                    events.send(Event::Authorized);
-                }
-                Err(error) => return refused(&events, &error),
-            }
-            match license::keep(&license).await {
-                license::Ended::Error(error) => refused(&events, &error),
-                license::Ended::Expired(message) => {
-                    events.send_because(Event::LicenseExpired, "license_expired", &message);
-                }
-            }
-        });
-    }
-
-    fn hydrate(&mut self) {
-        let Some(license) = get(&self.license) else {
-            return self
-                .events
-                .send_because(Event::GaveUp, "internal", "hydration without authorisation");
-        };
-        let job = Hydration {
-            http: self.http.clone(),
-            license,
-            shared: self.shared.clone(),
-            asset_id: self.config.asset_id.clone(),
-            target_dir: self.config.target_dir.clone(),
-            concurrency: self.config.download_concurrency,
-            range_bytes: self.config.download_chunk_bytes,
-            anchor: self.config.manifest_sha256.clone(),
-        };
-        let (events, slot) = (self.events.clone(), self.asset.clone());
-        self.spawn(async move {
-            match hydrate::run(&job).await {
-                Ok(asset) => {
-                    put(&slot, asset);
-                    events.send(Event::Hydrated);
-                }
-                Err(error) => {
-                    let (event, reason) = match &error {
-                        hydrate::Error::Denied(_) => (Event::Denied, "denied"),
-                        hydrate::Error::Integrity(_) => (Event::IntegrityFailed, "integrity"),
-                        hydrate::Error::GaveUp(_) | hydrate::Error::Changed(_) => {
-                            (Event::GaveUp, "hydration")
-                        }
-                    };
-                    events.send_because(event, reason, &error.to_string());
-                }
-            }
-        });
-    }
-
-    fn deliver(&mut self) {
-        let grant = get(&self.license).and_then(|license| license.current());
-        let (Some(grant), Some(asset)) = (grant, get(&self.asset)) else {
-            return self
-                .events
-                .send_because(Event::GaveUp, "internal", "delivery without asset");
-        };
-        let (config, shared, events) = (self.config.clone(), self.shared.clone(), self.events.clone());
-        let (slot, watching) = (self.delivery.clone(), self.watching.clone());
-        let delivering = async move {
-            match Delivery::start(&config, &asset, &grant.key, &shared, &events).await {
-                Ok(delivery) if !watching.is_cancelled() => {
-                    put(&slot, delivery);
-                    runtime::watch(config.runtime.clone(), events, watching).await;
-                }
-                Ok(delivery) => delivery.close().await,
-                Err(error) => events.send_because(error.event(), "delivery", &error.to_string()),
-            }
-        };
-        // Not among the tasks that are aborted: it must come to its own end, or leave plaintext behind.
-        tokio::spawn(delivering);
-    }
-
     async fn open_public(&mut self) {
         if self.public.is_some() {
             return;
@@ -295,7 +206,11 @@ impl Driver {
         if let Some(delivery) = delivery {
             delivery.close().await;
         }
-        Volume::of(&self.config).clear();
+        let volume = Volume::of(&self.config);
+        volume.clear();
+        if matches!(self.shared.state(), State::Suspended(_)) {
+            volume.forget_delivered();
+        }
         if let Some(license) = get(&self.license) {
             license.forget();
         }
@@ -357,44 +272,15 @@ fn check_memory(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn refused(events: &Events, error: &license::Error) {
-    let message = error.to_string();
-    match error {
-        license::Error::Denied { reason } => events.send_because(Event::Denied, reason, &message),
-        license::Error::Contradiction(_) => {
-            events.send_because(Event::IntegrityFailed, "integrity", &message)
-        }
-        license::Error::Unavailable(_) => {
-            events.send_because(Event::GaveUp, "control_plane_unavailable", &message)
-        }
-    }
-}
-
 fn tell(before: State, after: State, news: &Happened) {
     let (event, from, to) = (news.event, before.as_str(), after.as_str());
-    if news.reason.is_empty() {
+    if news.reason.is_empty() && before == after {
+        tracing::trace!(?event, from, "event");
+    } else if news.reason.is_empty() {
         tracing::info!(?event, from, to, "event");
     } else {
         tracing::error!(?event, from, to, reason = news.reason, "{}", news.message);
     }
-}
-
-#[derive(Serialize)]
-struct Report<'a> {
-    state: &'a str,
-    reason: &'a str,
-    message: &'a str,
-}
-
-/// The kubelet puts this into the pod's status when the container ends; the operator reads it there.
-fn write_report(path: &Path, state: State, reason: &str, message: &str) -> io::Result<()> {
-    let short: String = message.chars().take(REPORT_BYTES / 4).collect();
-    let report = Report {
-        state: state.as_str(),
-        reason,
-        message: &short,
-    };
-    std::fs::write(path, serde_json::to_vec(&report)?)
 }
 
 fn put<T>(slot: &Slot<T>, value: T) {

@@ -71,7 +71,7 @@ impl Asset {
         let mut manifest = Self::manifest_of(&key);
         manifest.plaintext_bytes = files.iter().map(|file| file.plaintext_bytes).sum();
         manifest.sha256_ciphertext = manifest::directory_digest(&files);
-        manifest.weights_filename = manifest::DIRECTORY.to_owned();
+        manifest::DIRECTORY.clone_into(&mut manifest.weights_filename);
         manifest.files = Some(files);
         Self {
             key,
@@ -90,7 +90,7 @@ impl Asset {
         let mut manifest = Self::manifest_of(&key);
         manifest.plaintext_bytes = sealed.plaintext_bytes;
         manifest.sha256_ciphertext = sealed.sha256_ciphertext;
-        manifest.weights_filename = manifest::SINGLE_FILE.to_owned();
+        manifest::SINGLE_FILE.clone_into(&mut manifest.weights_filename);
         Self {
             key,
             blobs: BTreeMap::from([("model.tbenc".to_owned(), sealed_bytes)]),
@@ -125,7 +125,7 @@ impl Asset {
     pub fn weights(&self) -> Vec<String> {
         self.plain
             .keys()
-            .filter(|path| !path.ends_with(".json"))
+            .filter(|path| path.starts_with("model"))
             .cloned()
             .collect()
     }

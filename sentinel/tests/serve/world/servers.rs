@@ -1,7 +1,7 @@
 //! Control plane and blob store, each over TLS with a certificate of the world's own authority.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -51,7 +51,7 @@ pub struct Shared {
 }
 
 impl Servers {
-    pub fn start(asset: &Asset, dir: &Path) -> Self {
+    pub fn start(asset: &Asset, dir: &Path, own: Ipv4Addr) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let tokio = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -76,7 +76,7 @@ impl Servers {
             directory: asset.directory,
             blob: Mutex::default(),
         });
-        let tls = tokio.block_on(tls(dir));
+        let tls = tokio.block_on(tls(dir, own));
         let control = axum::Router::new()
             .route("/api/v1/license/authorize", post(authorize))
             .with_state(world.clone());
@@ -94,7 +94,7 @@ impl Servers {
     }
 }
 
-async fn tls(dir: &Path) -> RustlsConfig {
+async fn tls(dir: &Path, own: Ipv4Addr) -> RustlsConfig {
     let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().unwrap();
@@ -102,7 +102,7 @@ async fn tls(dir: &Path) -> RustlsConfig {
     std::fs::write(dir.join("ca.crt"), ca.pem()).unwrap();
     let issuer = Issuer::new(params, key);
     let leaf_key = KeyPair::generate().unwrap();
-    let leaf = CertificateParams::new(vec!["127.0.0.1".to_owned()])
+    let leaf = CertificateParams::new(vec!["127.0.0.1".to_owned(), own.to_string()])
         .unwrap()
         .signed_by(&leaf_key, &issuer)
         .unwrap();

@@ -1,0 +1,168 @@
+//! How a story ended, apart from when and where: equal for every run that ended as it should.
+
+use crate::arm::{self, PoolCount};
+use crate::buyer::Purchase;
+use crate::kubectl::Kubectl;
+use crate::stage::Stage;
+use crate::terminate;
+use crate::world::World;
+use anyhow::{Context, Result, ensure};
+use kube::ResourceExt;
+use serde_json::Value;
+
+/// Fields that differ from run to run: times, what follows from times, and what follows from UIDs.
+const MASKED: [&str; 19] = [
+    "lastTransitionTime",
+    "from",
+    "to",
+    "startedAt",
+    "finishedAt",
+    "validUntil",
+    "digest",
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "managedFields",
+    "meteredMs",
+    "message",
+    "observedGeneration",
+    "generation",
+    "checkedAt",
+    "lastError",
+    "operationUrl",
+    "annotations",
+];
+/// What is compared.
+const KINDS: &str = "orders,quotes,tunepods";
+
+/// Checks what must hold by itself, and answers the masked end state.
+pub async fn of(world: &World, stage: &Stage, purchase: &Purchase) -> Result<Value> {
+    let tunepod = purchase.tunepod_now(world).await?;
+    terminate::check(&purchase.order_now(world).await?, &tunepod)?;
+    let pools = arm::of_tunepod(stage, &tunepod.uid().context("no UID")?).await?;
+    let expected = PoolCount {
+        created: 1,
+        deleted: 1,
+        left: 0,
+        busy: pools.busy,
+    };
+    ensure!(pools == expected, "not exactly one node pool: {pools:?}");
+    nothing_left(world, purchase).await?;
+    let namespace = purchase.namespace();
+    let objects = Kubectl::of(world)
+        .run(&["get", KINDS, "--namespace", &namespace, "--output", "json"])
+        .await?;
+    let objects: Value = serde_json::from_str(&objects)?;
+    let pool = tunepod
+        .status
+        .and_then(|status| status.node_pool)
+        .map(|pool| pool.name)
+        .unwrap_or_default();
+    let items = objects.get("items").cloned().unwrap_or_default();
+    Ok(masked(
+        &items,
+        &[(purchase.org.as_str(), "ORG"), (pool.as_str(), "POOL")],
+    ))
+}
+
+/// Neither pods nor doors, in either namespace.
+async fn nothing_left(world: &World, purchase: &Purchase) -> Result<()> {
+    for (kinds, namespace) in [
+        ("pods", purchase.protected()),
+        ("pods,services,endpointslices", purchase.namespace()),
+    ] {
+        let left = Kubectl::of(world)
+            .run(&["get", kinds, "--namespace", &namespace, "--output", "name"])
+            .await?;
+        ensure!(left.trim().is_empty(), "left in {namespace}: {}", left.trim());
+    }
+    Ok(())
+}
+
+fn masked(value: &Value, names: &[(&str, &str)]) -> Value {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(key, field)| {
+                let hidden = MASKED.contains(&key.as_str()) && !field.is_null();
+                let field = if hidden {
+                    Value::String("(masked)".to_owned())
+                } else {
+                    masked(field, names)
+                };
+                (key.clone(), field)
+            })
+            .collect(),
+        Value::Array(items) => items.iter().map(|item| masked(item, names)).collect(),
+        Value::String(text) => Value::String(without_hash(&replaced(text, names))),
+        other => other.clone(),
+    }
+}
+
+fn replaced(text: &str, names: &[(&str, &str)]) -> String {
+    let known = names.iter().filter(|(from, _)| !from.is_empty());
+    known.fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+}
+
+/// The quote's name ends in a hash of the organisation.
+fn without_hash(text: &str) -> String {
+    match text.rsplit_once('-') {
+        Some((stem, end))
+            if end.len() == 10
+                && end
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || (b'2'..=b'7').contains(&b)) =>
+        {
+            format!("{stem}-HASH")
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// The first difference of two end states, as a path and both values.
+#[must_use]
+pub fn difference(clean: &Value, seen: &Value) -> Option<String> {
+    walk("", clean, seen)
+}
+
+fn walk(path: &str, clean: &Value, seen: &Value) -> Option<String> {
+    match (clean, seen) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            keys.into_iter().find_map(|key| {
+                let null = Value::Null;
+                walk(
+                    &format!("{path}/{key}"),
+                    a.get(key).unwrap_or(&null),
+                    b.get(key).unwrap_or(&null),
+                )
+            })
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => a
+            .iter()
+            .zip(b)
+            .enumerate()
+            .find_map(|(at, (a, b))| walk(&format!("{path}/{at}"), a, b)),
+        _ if clean == seen => None,
+        _ => Some(format!("{path}: clean {clean}, here {seen}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn times_and_names_do_not_count_and_phases_do() {
+        let one = json!([{"metadata": {"name": "q-abcdefgh23", "uid": "1"}, "status": {"phase": "Wiped", "validUntil": "2026"}}]);
+        let two = json!([{"metadata": {"name": "q-zzzzzzzz23", "uid": "2"}, "status": {"phase": "Wiped", "validUntil": "2027"}}]);
+        assert_eq!(difference(&masked(&one, &[]), &masked(&two, &[])), None);
+        let three = json!([{"metadata": {"name": "q-zzzzzzzz23", "uid": "2"}, "status": {"phase": "Ready", "validUntil": "2027"}}]);
+        assert!(
+            difference(&masked(&one, &[]), &masked(&three, &[]))
+                .unwrap()
+                .contains("/0/status/phase")
+        );
+    }
+}

@@ -1,0 +1,198 @@
+//! AKS agent pools over ARM.
+//!
+//! Crash reasoning. The name of the pool is in the TunePod's status before the first PUT. A crash
+//! - before the PUT arrived: the next look finds nothing, and the PUT is sent;
+//! - after it arrived, before the answer or the status was written: the next look finds a pool whose tag
+//!   carries our UID and adopts it; the PUT says `If-None-Match: *`, so even a blind repetition makes nothing;
+//! - around a DELETE: the same, with `If-Match`; a pool that is gone is deleted.
+
+mod reading;
+
+use super::{Answer, NodePoolProvider, PoolError, PoolIntent, PoolView};
+use reading::{accepted, body, refused, trouble, view, working};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+use trustbridge_api::condition::Reason;
+use trustbridge_azure::arm::{AgentPools, Operation, OperationState};
+use trustbridge_azure::http::Deadline;
+
+/// Time for everything that one question to ARM needs.
+const CALL: Duration = Duration::from_secs(20);
+/// Pause between looks where ARM names none.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+/// How long the view of a settled pool is good.
+const SETTLED: Duration = Duration::from_secs(30);
+/// Label of AKS on every node of a pool.
+const POOL_LABEL: &str = "kubernetes.azure.com/agentpool";
+
+/// Agent pools of one cluster.
+pub struct Aks {
+    pools: AgentPools,
+    /// One mutating request at a time: ARM refuses a second one for the same cluster anyway.
+    turn: tokio::sync::Mutex<()>,
+    /// What was seen, and until when ARM does not want to be asked again. Lost in a restart, harmlessly.
+    seen: Mutex<HashMap<String, (Instant, PoolView)>>,
+}
+
+impl Aks {
+    /// The pools that `pools` speaks for.
+    #[must_use]
+    pub fn new(pools: AgentPools) -> Self {
+        Self {
+            pools,
+            turn: tokio::sync::Mutex::default(),
+            seen: Mutex::default(),
+        }
+    }
+
+    fn recall(&self, name: &str) -> Option<PoolView> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get(name)
+            .filter(|(until, _)| Instant::now() < *until)
+            .map(|(_, view)| view.clone())
+    }
+
+    fn remember(&self, name: &str, view: &PoolView) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let pause = match view {
+            PoolView::Working { retry_after, .. } => *retry_after,
+            PoolView::Ready => SETTLED,
+            PoolView::Absent | PoolView::Broken(_) => {
+                seen.remove(name);
+                return;
+            }
+        };
+        if let Some(until) = Instant::now().checked_add(pause) {
+            seen.insert(name.to_owned(), (until, view.clone()));
+        }
+    }
+
+    fn forget(&self, name: &str) {
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(name);
+    }
+
+    async fn look(&self, pool: &PoolIntent) -> Result<PoolView, PoolError> {
+        if let Some(view) = self.recall(&pool.name) {
+            return Ok(view);
+        }
+        let deadline = Deadline::after(CALL);
+        let failure = match self.poll(pool, deadline).await {
+            Some(OperationState::Running { status, retry_after }) => {
+                let view = PoolView::Working {
+                    state: status,
+                    operation_url: pool.operation_url.clone(),
+                    retry_after: retry_after.unwrap_or(LOOK_AGAIN),
+                };
+                self.remember(&pool.name, &view);
+                return Ok(view);
+            }
+            Some(OperationState::Failed(error) | OperationState::Canceled(error)) => Some(refused(&error)),
+            Some(OperationState::Succeeded) | None => None,
+        };
+        let found = self
+            .pools
+            .get(&pool.name, deadline)
+            .await
+            .map_err(|e| trouble(&e))?;
+        let view = view(found, pool, failure)?;
+        self.remember(&pool.name, &view);
+        Ok(view)
+    }
+
+    /// How far the operation is that was written down. One that ARM has forgotten says nothing, and the pool itself is asked.
+    async fn poll(&self, pool: &PoolIntent, deadline: Deadline) -> Option<OperationState> {
+        let url = pool.operation_url.clone()?;
+        let operation = Operation {
+            url,
+            has_status: true,
+        };
+        match self.pools.poll(&operation, deadline).await {
+            Ok(state) => Some(state),
+            Err(error) => {
+                tracing::debug!(%error, pool = pool.name, "operation not readable; asking for the pool");
+                None
+            }
+        }
+    }
+
+    async fn make(&self, pool: &PoolIntent) -> Result<PoolView, PoolError> {
+        let deadline = Deadline::after(CALL);
+        let _turn = self.my_turn().await?;
+        self.forget(&pool.name);
+        if let Some(found) = self
+            .pools
+            .get(&pool.name, deadline)
+            .await
+            .map_err(|e| trouble(&e))?
+        {
+            return view(Some(found), pool, None);
+        }
+        let made = self.pools.create(&pool.name, &body(pool), deadline).await;
+        let view = accepted(made, "Creating")?;
+        self.remember(&pool.name, &view);
+        Ok(view)
+    }
+
+    async fn destroy(&self, pool: &PoolIntent) -> Result<PoolView, PoolError> {
+        let deadline = Deadline::after(CALL);
+        let _turn = self.my_turn().await?;
+        self.forget(&pool.name);
+        let found = self
+            .pools
+            .get(&pool.name, deadline)
+            .await
+            .map_err(|e| trouble(&e))?;
+        let view = match found {
+            // One of somebody else's under our name is not ours to delete, and ours is not there.
+            None => return Ok(PoolView::Absent),
+            Some(other) if !other.belongs_to(&pool.tunepod_uid) => return Ok(PoolView::Absent),
+            Some(busy) if !busy.is_settled() => working(&busy),
+            Some(ours) => {
+                let etag = ours.properties.e_tag.as_deref();
+                let gone = self.pools.delete(&pool.name, etag, deadline).await;
+                accepted(gone, "Deleting")?
+            }
+        };
+        self.remember(&pool.name, &view);
+        Ok(view)
+    }
+
+    async fn my_turn(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, PoolError> {
+        tokio::time::timeout(CALL, self.turn.lock())
+            .await
+            .map_err(|_| PoolError {
+                class: Reason::Busy,
+                code: "Queued".to_owned(),
+                message: "another node pool request of this operator is running".to_owned(),
+                first: Some(LOOK_AGAIN),
+                longest: LOOK_AGAIN,
+            })
+    }
+}
+
+impl NodePoolProvider for Aks {
+    fn name(&self) -> &'static str {
+        "aks"
+    }
+
+    fn node_selector(&self, pool: &str) -> BTreeMap<String, String> {
+        BTreeMap::from([(POOL_LABEL.to_owned(), pool.to_owned())])
+    }
+
+    fn observe<'a>(&'a self, pool: &'a PoolIntent) -> Answer<'a> {
+        Box::pin(self.look(pool))
+    }
+
+    fn ensure<'a>(&'a self, pool: &'a PoolIntent) -> Answer<'a> {
+        Box::pin(self.make(pool))
+    }
+
+    fn delete<'a>(&'a self, pool: &'a PoolIntent) -> Answer<'a> {
+        Box::pin(self.destroy(pool))
+    }
+}

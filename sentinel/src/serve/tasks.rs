@@ -1,0 +1,124 @@
+//! The tasks that the state machine asks for. Each ends by telling what happened.
+
+use std::sync::{Arc, PoisonError};
+
+use trustbridge_domain::sentinel::Event;
+
+use super::{Driver, get, put};
+use crate::decrypt::Delivery;
+use crate::events::Events;
+use crate::hydrate::{self, Hydration};
+use crate::license::{self, License};
+use crate::runtime;
+
+impl Driver {
+    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.push(tokio::spawn(task).abort_handle());
+    }
+
+    pub(super) fn authorize(&mut self) {
+        let (config, http, events) = (self.config.clone(), self.http.clone(), self.events.clone());
+        let granted = self.shared.metrics.authorizations.clone();
+        let (slot, audit_key) = (self.license.clone(), self.audit.public_key());
+        self.spawn(async move {
+            let hw_id = match license::hardware_id(&config).await {
+                Ok(hw_id) => hw_id,
+                Err(message) => return events.send_because(Event::GaveUp, "no_hardware_id", &message),
+            };
+            let license = Arc::new(License::new(http, &config, hw_id, audit_key, granted));
+            match license.renew(0).await {
+                Ok(_) => {
+                    put(&slot, license.clone());
+                    events.send(Event::Authorized);
+                }
+                Err(error) => return refused(&events, &error),
+            }
+            match license::keep(&license).await {
+                license::Ended::Error(error) => refused(&events, &error),
+                license::Ended::Expired(message) => {
+                    events.send_because(Event::LicenseExpired, "license_expired", &message);
+                }
+            }
+        });
+    }
+
+    pub(super) fn hydrate(&mut self) {
+        let Some(license) = get(&self.license) else {
+            return self
+                .events
+                .send_because(Event::GaveUp, "internal", "hydration without authorisation");
+        };
+        let job = Hydration {
+            http: self.http.clone(),
+            license,
+            shared: self.shared.clone(),
+            asset_id: self.config.asset_id.clone(),
+            target_dir: self.config.target_dir.clone(),
+            concurrency: self.config.download_concurrency,
+            range_bytes: self.config.download_chunk_bytes,
+            anchor: self.config.manifest_sha256.clone(),
+        };
+        let (events, slot) = (self.events.clone(), self.asset.clone());
+        self.spawn(async move {
+            match hydrate::run(&job).await {
+                Ok(asset) => {
+                    put(&slot, asset);
+                    events.send(Event::Hydrated);
+                }
+                Err(error) => {
+                    let (event, reason) = match &error {
+                        hydrate::Error::Denied(_) => (Event::Denied, "denied"),
+                        hydrate::Error::Integrity(_) => (Event::IntegrityFailed, "integrity"),
+                        hydrate::Error::GaveUp(_) | hydrate::Error::Changed(_) => {
+                            (Event::GaveUp, "hydration")
+                        }
+                    };
+                    events.send_because(event, reason, &error.to_string());
+                }
+            }
+        });
+    }
+
+    pub(super) fn deliver(&mut self) {
+        let grant = get(&self.license).and_then(|license| license.current());
+        let (Some(grant), Some(asset)) = (grant, get(&self.asset)) else {
+            return self
+                .events
+                .send_because(Event::GaveUp, "internal", "delivery without asset");
+        };
+        let (config, shared, events) = (self.config.clone(), self.shared.clone(), self.events.clone());
+        let (slot, watching) = (self.delivery.clone(), self.watching.clone());
+        let delivering = async move {
+            match Delivery::start(&config, &asset, &grant.key, &shared, &events).await {
+                Ok(delivery) if !watching.is_cancelled() => {
+                    put(&slot, delivery);
+                    if watching.is_cancelled() {
+                        // Closed between the question and the answer.
+                        let delivery = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+                        return close(delivery).await;
+                    }
+                    runtime::watch(config.runtime.clone(), events, watching).await;
+                }
+                Ok(delivery) => close(Some(delivery)).await,
+                Err(error) => events.send_because(error.event(), "delivery", &error.to_string()),
+            }
+        };
+        // Not among the tasks that are aborted: it must come to its own end, or leave plaintext behind.
+        tokio::spawn(delivering);
+    }
+}
+
+async fn close(delivery: Option<Delivery>) {
+    if let Some(delivery) = delivery {
+        delivery.close().await;
+    }
+}
+
+fn refused(events: &Events, error: &license::Error) {
+    let (event, reason) = match error {
+        license::Error::Denied { reason } => (Event::Denied, reason.as_str()),
+        license::Error::Contradiction(_) => (Event::IntegrityFailed, "integrity"),
+        license::Error::Unavailable(_) => (Event::GaveUp, "control_plane_unavailable"),
+    };
+    events.send_because(event, reason, &error.to_string());
+}

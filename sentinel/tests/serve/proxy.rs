@@ -1,0 +1,93 @@
+//! What the public port refuses.
+
+use bytes::Bytes;
+use serde_json::Value;
+use trustbridge_azure::http::{Client, Deadline};
+use trustbridge_tbenc::hex_digest;
+
+use crate::world::{self, Asset, Runtime, World, get, weights};
+
+#[test]
+fn ambiguous_requests_tokens_and_sizes_are_refused() {
+    let asset = Asset::single();
+    let world = World::new(&asset);
+    let tokens = world.disk.path().join("tokens");
+    std::fs::write(&tokens, hex_digest(b"client-token")).unwrap();
+    let mut sentinel = world.sentinel(&[("TB_TOKENS_PATH", tokens.to_str().unwrap())]);
+    let _runtime = Runtime::start(&world, weights(&world, &asset));
+    sentinel.wait_for("Ready");
+    assert_eq!(get(world.public, "/v1/demo").status, 200);
+    let refused = world::http(
+        world.public,
+        "GET /v1/demo HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+    );
+    assert_eq!(refused.status, 401);
+    let error: Value = serde_json::from_str(&refused.body).unwrap();
+    assert_eq!(error["error"]["code"], "invalid_api_key");
+    let auth = "host: x\r\nauthorization: Bearer client-token\r\nconnection: close";
+    let both = "content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
+    assert_eq!(
+        world::http(
+            world.public,
+            &format!("POST /v1/completions HTTP/1.1\r\n{auth}\r\n{both}")
+        )
+        .status,
+        400
+    );
+    let both = "transfer-encoding: chunked\r\ncontent-length: 4\r\n\r\n0\r\n\r\n";
+    let request = format!("POST /v1/completions HTTP/1.1\r\n{auth}\r\n{both}");
+    assert_eq!(world::http(world.public, &request).status, 400);
+    let chunked = "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    let answer = world::http(
+        world.public,
+        &format!("POST /v1/completions HTTP/1.1\r\n{auth}\r\n{chunked}"),
+    );
+    assert_eq!((answer.status, answer.body.as_str()), (200, "hello"));
+    let large = "content-length: 33554433\r\n\r\n";
+    assert_eq!(
+        world::http(
+            world.public,
+            &format!("POST /v1/completions HTTP/1.1\r\n{auth}\r\n{large}")
+        )
+        .status,
+        413
+    );
+    let twice = "content-length: 4\r\ncontent-length: 5\r\n\r\nabcd";
+    assert_eq!(
+        world::http(
+            world.public,
+            &format!("POST /v1/completions HTTP/1.1\r\n{auth}\r\n{twice}")
+        )
+        .status,
+        400
+    );
+}
+
+#[test]
+fn the_public_port_speaks_tls_where_it_is_set() {
+    let asset = Asset::single();
+    let world = World::new(&asset);
+    let (cert, key) = (
+        world.disk.path().join("leaf.crt"),
+        world.disk.path().join("leaf.key"),
+    );
+    let tls = [
+        ("TB_TLS_CERT_PATH", cert.to_str().unwrap()),
+        ("TB_TLS_KEY_PATH", key.to_str().unwrap()),
+    ];
+    let mut sentinel = world.sentinel(&tls);
+    let _runtime = Runtime::start(&world, weights(&world, &asset));
+    sentinel.wait_for("Ready");
+    let client = Client::builder()
+        .system_bundle(false)
+        .ca_file(world.disk.path().join("ca.crt"));
+    let request = http::Request::get(format!("https://{}/v1/demo", world.public))
+        .body(Bytes::new())
+        .unwrap();
+    let tokio = tokio::runtime::Runtime::new().unwrap();
+    let answer = tokio.block_on(async {
+        let deadline = Deadline::after(std::time::Duration::from_secs(20));
+        client.build().unwrap().send(request, deadline).await.unwrap()
+    });
+    assert_eq!(answer.status(), 200);
+}
