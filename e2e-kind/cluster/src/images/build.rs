@@ -44,7 +44,15 @@ pub fn build_programs(workspace: &Workspace, programs: &[Program]) -> Result<()>
     command
         .current_dir(workspace.root())
         .env("RUSTFLAGS", "-C target-feature=+crt-static");
-    command.args(["build", "--release", "--locked", "--target", TARGET, "--workspace", "--bins"]);
+    command.args([
+        "build",
+        "--release",
+        "--locked",
+        "--target",
+        TARGET,
+        "--workspace",
+        "--bins",
+    ]);
     command::run(&mut command)
 }
 

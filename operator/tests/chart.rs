@@ -1,0 +1,51 @@
+//! The chart grants what the table says, row by row, and nothing else.
+
+#![allow(clippy::unwrap_used, reason = "a test's helper may fail its test")]
+
+use serde::Deserialize;
+use trustbridge_operator::rbac::{ROWS, Row, Scope};
+
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Rule {
+    api_groups: Vec<String>,
+    resources: Vec<String>,
+    verbs: Vec<String>,
+    #[serde(default)]
+    resource_names: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Rules {
+    rules: Vec<Rule>,
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|w| (*w).to_owned()).collect()
+}
+
+fn as_rule(row: &Row) -> Rule {
+    Rule {
+        api_groups: vec![row.group.to_owned()],
+        resources: owned(row.resources),
+        verbs: owned(row.verbs),
+        resource_names: owned(row.names),
+    }
+}
+
+/// The rules of the first object of `kind` in the template. They hold no template expression.
+fn granted(template: &str, kind: &str) -> Vec<Rule> {
+    let object = template.split("\n---\n").find(|o| o.contains(&format!("\nkind: {kind}\n"))).unwrap();
+    let rules = &object[object.find("\nrules:\n").unwrap()..];
+    serde_saphyr::from_str::<Rules>(rules).unwrap().rules
+}
+
+#[test]
+fn the_chart_grants_the_table() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/trustbridge/templates/operator/rbac.yaml");
+    let template = std::fs::read_to_string(path).unwrap();
+    for (scope, kind) in [(Scope::Cluster, "ClusterRole"), (Scope::OwnNamespace, "Role")] {
+        let table: Vec<Rule> = ROWS.iter().filter(|r| r.scope == scope).map(as_rule).collect();
+        assert_eq!(granted(&template, kind), table, "{kind} in {path}");
+    }
+}
