@@ -48,10 +48,13 @@ impl Kubectl {
         command::output_with_input(self.command().args(["apply", "--filename", "-"]), manifest, LIMIT).await
     }
 
-    /// Applies a manifest; a refusal is an answer too.
-    pub async fn apply_said(&self, manifest: &str) -> Result<Said> {
+    /// Tries to create from a manifest, as that user where one is given; a refusal is an answer too.
+    pub async fn try_create(&self, manifest: &str, user: Option<&str>) -> Result<Said> {
+        let user = user.map(|user| format!("--as={user}"));
         command::said(
-            self.command().args(["apply", "--filename", "-"]),
+            self.command()
+                .args(["create", "--dry-run=server", "--filename", "-"])
+                .args(user),
             Some(manifest),
             LIMIT,
         )

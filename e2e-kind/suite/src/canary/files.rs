@@ -35,8 +35,15 @@ const NOT_DISKS: [&str; 22] = [
     "autofs",
     "rpc_pipefs",
 ];
-/// The kernel's number of ramfs.
-const RAMFS: FsType = FsType(0x8584_58f6);
+/// The kernel's numbers of file systems whose files are on no disk: memory, and handles of namespaces, processes.
+const NOT_ON_DISK: [FsType; 6] = [
+    TMPFS_MAGIC,
+    FsType(0x8584_58f6), // ramfs
+    FsType(0x6e73_6673), // nsfs
+    FsType(0x9fa0),      // proc
+    FsType(0x6265_6572), // sysfs
+    FsType(0x0027_e0eb), // cgroup
+];
 
 /// Reads every file that changed since then.
 pub(super) fn search(canary: &Canary, since: SystemTime, findings: &mut Findings) -> Result<()> {
@@ -105,10 +112,9 @@ fn read(canary: &Canary, path: &Path, findings: &mut Findings) -> Result<()> {
     Ok(())
 }
 
-/// Whether the file lies in memory.
+/// Whether the file lies in memory, or is no file but a handle of the kernel.
 pub(super) fn is_memory(file: &File) -> Result<bool> {
-    let kind = fstatfs(file)?.filesystem_type();
-    Ok(kind == TMPFS_MAGIC || kind == RAMFS)
+    Ok(NOT_ON_DISK.contains(&fstatfs(file)?.filesystem_type()))
 }
 
 fn vanished(error: Option<&std::io::Error>) -> bool {

@@ -9,6 +9,7 @@ use trustbridge_api::model_asset::ModelAssetPhase;
 use trustbridge_api::{ModelAsset, Order};
 use trustbridge_domain::phase::OrderPhase;
 use trustbridge_e2e::buyer::{Purchase, SERVING};
+use trustbridge_e2e::install::{NAMESPACE, OPERATOR};
 use trustbridge_e2e::kubectl::Kubectl;
 use trustbridge_e2e::provider::ASSET;
 use trustbridge_e2e::{terminate, wait};
@@ -41,6 +42,7 @@ pub async fn nobody_enters(lab: &Lab) -> Result<()> {
         ],
         &[
             "debug",
+            "--profile=restricted",
             "--namespace",
             &namespace,
             &pod,
@@ -164,29 +166,40 @@ pub async fn wrong_digest(lab: &Lab) -> Result<()> {
 pub async fn host_network(lab: &Lab) -> Result<()> {
     let purchase = lab.serving().await?;
     let kubectl = Kubectl::of(&lab.world);
+    let operator = format!("system:serviceaccount:{NAMESPACE}:{OPERATOR}");
+    let on_host = labelled_pod(&purchase.protected(), purchase, true).to_string();
+    let said = kubectl.try_create(&on_host, Some(&operator)).await?;
+    ensure!(
+        !said.success,
+        "a pod with hostNetwork was accepted from the operator"
+    );
+    ensure!(
+        said.stderr.contains("spec.hostNetwork") && said.stderr.contains("remove"),
+        "the refusal names no field and next step: {}",
+        said.stderr
+    );
+    // Everybody else is refused whatever the pod is like, with the next step.
     for namespace in [purchase.namespace(), purchase.protected()] {
         let said = kubectl
-            .apply_said(&labelled_pod(&namespace, purchase, true).to_string())
+            .try_create(&labelled_pod(&namespace, purchase, true).to_string(), None)
             .await?;
         ensure!(
             !said.success,
-            "a pod with hostNetwork was accepted in {namespace}"
+            "a labelled pod was accepted from the admin in {namespace}"
         );
         ensure!(
-            said.stderr.contains("spec.hostNetwork") && said.stderr.contains("remove"),
-            "the refusal names no field and next step: {}",
+            said.stderr.contains("apply an Order"),
+            "the refusal names no next step: {}",
             said.stderr
         );
     }
-    // The positive control: it is the host's network that is refused, not the label.
-    let plain = kubectl
-        .apply_said(&labelled_pod(&purchase.protected(), purchase, false).to_string())
-        .await?;
-    ensure!(!plain.stderr.contains("hostNetwork"), "{}", plain.stderr);
+    // The positive control: without the host's network the operator may.
+    let plain = labelled_pod(&purchase.protected(), purchase, false).to_string();
+    let said = kubectl.try_create(&plain, Some(&operator)).await?;
     ensure!(
-        plain.stderr.contains("only the operator makes pods"),
-        "{}",
-        plain.stderr
+        said.success,
+        "the same pod without hostNetwork was refused: {}",
+        said.stderr
     );
     Ok(())
 }
