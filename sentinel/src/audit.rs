@@ -5,18 +5,18 @@
 //! hold digests of bodies, never bodies; paths without their query. The head of the chain is signed with a
 //! key made at each start, whose public half the control plane gets with every authorisation.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+mod log;
+
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use data_encoding::HEXLOWER;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use trustbridge_tbenc::Sha256;
 
-/// How much of an existing file is searched for its last line.
-const TAIL_BYTES: u64 = 64 << 10;
+use log::Log;
+
 /// `prev` of the first record.
 const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -70,12 +70,6 @@ struct Record<'a> {
     prev: &'a str,
 }
 
-#[derive(Deserialize)]
-struct Tail {
-    seq: u64,
-    hash: String,
-}
-
 /// The signed head of the chain.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Head {
@@ -88,7 +82,7 @@ pub(crate) struct Head {
 }
 
 struct Chain {
-    file: Option<File>,
+    log: Option<Log>,
     seq: u64,
     hash: String,
 }
@@ -108,7 +102,15 @@ impl Audit {
             .map_err(|_| std::io::Error::other("the random source gave no key for the audit log"))?;
         let chain = match path {
             None => Chain::new(None),
-            Some(path) => resume(path)?,
+            Some(path) => {
+                let (log, last) = Log::open(path)?;
+                let mut chain = Chain::new(Some(log));
+                if let Some(last) = last {
+                    chain.seq = last.seq;
+                    chain.hash = last.hash;
+                }
+                chain
+            }
         };
         Ok(Self {
             contract_id: contract_id.to_owned(),
@@ -131,13 +133,16 @@ impl Audit {
             tracing::error!("an audit record could not be put into JSON");
             return;
         };
+        if let Some(log) = &mut chain.log
+            && let Err(error) = log.append(&line)
+        {
+            // The next record takes its number and its place in the chain.
+            let record = line.trim_end();
+            tracing::error!(%error, record, "TB_AUDIT_PATH: a record was not written; is the volume full?");
+            return;
+        }
         chain.seq += 1;
         chain.hash = hash;
-        if let Some(file) = &mut chain.file
-            && let Err(error) = file.write_all(line.as_bytes())
-        {
-            tracing::error!(%error, seq = chain.seq, "TB_AUDIT_PATH: a record was not written; is the volume full?");
-        }
         tracing::info!(target: "audit", "{}", line.trim_end());
     }
 
@@ -157,7 +162,7 @@ impl Audit {
     /// Everything that was written is on the disk when this returns.
     pub(crate) fn flush(&self) -> std::io::Result<()> {
         let chain = self.chain.lock().unwrap_or_else(PoisonError::into_inner);
-        chain.file.as_ref().map_or(Ok(()), File::sync_all)
+        chain.log.as_ref().map_or(Ok(()), Log::sync)
     }
 
     fn line(&self, entry: &Entry, seq: u64, prev: &str) -> serde_json::Result<(String, String)> {
@@ -190,46 +195,18 @@ impl Audit {
 }
 
 impl Chain {
-    fn new(file: Option<File>) -> Self {
+    fn new(log: Option<Log>) -> Self {
         Self {
-            file,
+            log,
             seq: 0,
             hash: GENESIS.to_owned(),
         }
     }
 }
 
-/// Goes on from the last whole line. A torn one (the machine died while writing) is ended and left in place:
-/// nothing is ever taken out of an audit log.
-fn resume(path: &Path) -> std::io::Result<Chain> {
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)?;
-    }
-    let mut file = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .open(path)?;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
-    let mut tail = Vec::new();
-    Read::by_ref(&mut file).take(TAIL_BYTES).read_to_end(&mut tail)?;
-    if tail.last().is_some_and(|byte| *byte != b'\n') {
-        file.write_all(b"\n")?;
-    }
-    let last = tail
-        .rsplit(|byte| *byte == b'\n')
-        .find_map(|line| serde_json::from_slice::<Tail>(line).ok());
-    let mut chain = Chain::new(Some(file));
-    if let Some(last) = last {
-        chain.seq = last.seq;
-        chain.hash = last.hash;
-    }
-    Ok(chain)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::log::{Log, rotated};
     use super::{Audit, Entry, GENESIS, Outcome};
     use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
     use data_encoding::HEXLOWER;
@@ -303,6 +280,35 @@ mod tests {
         std::fs::write(&path, &text).unwrap();
         open(&path).write(&entry("/b"));
         assert_eq!(verify(&std::fs::read_to_string(&path).unwrap()), 2);
+    }
+
+    #[test]
+    fn the_chain_runs_through_rotated_files_and_restarts() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.jsonl");
+        for _ in 0..2 {
+            let audit = open(&path);
+            audit.chain.lock().unwrap().log = Some(Log::open_with(&path, 1500).unwrap().0);
+            for _ in 0..3 {
+                audit.write(&entry("/a"));
+            }
+        }
+        let older = std::fs::read_to_string(rotated(&path, 1)).unwrap();
+        let oldest = std::fs::read_to_string(rotated(&path, 2)).unwrap();
+        let newest = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(verify(&format!("{oldest}{older}{newest}")), 6);
+        // Stopped between a rotation and the first record after it.
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(open(&path).head().seq, verify(&format!("{oldest}{older}")));
+    }
+
+    #[test]
+    fn a_record_that_was_not_written_does_not_count() {
+        let full = Path::new("/dev/full");
+        let audit = Audit::open(None, "c", "a").unwrap();
+        audit.chain.lock().unwrap().log = Some(Log::open(full).unwrap().0);
+        audit.write(&entry("/a"));
+        assert_eq!((audit.head().seq, audit.head().hash), (0, GENESIS.to_owned()));
     }
 
     #[test]

@@ -73,7 +73,7 @@ fn refuse(problems: &[Problem]) -> ExitCode {
     }
     let path = std::env::var_os("TB_TERMINATION_LOG").unwrap_or_else(|| TERMINATION_LOG.into());
     let message: Vec<_> = problems.iter().map(ToString::to_string).collect();
-    report(Path::new(&path), "settings", &message.join("\n"));
+    report(Path::new(&path), serve::SETTINGS, &message.join("\n"));
     ExitCode::from(EX_CONFIG)
 }
 

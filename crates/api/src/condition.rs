@@ -109,7 +109,7 @@ reasons! {
     Capacity,
     /// ARM asked to slow down. Tried again at the time given.
     Throttle,
-    /// ARM refuses the request as it is. Correct the node pool settings: nothing is retried until then.
+    /// ARM refuses the request as it is. Correct the node pool settings; asked again after an hour, or when the operator starts with other settings.
     Fatal,
     /// The operator's identity lacks a right. Grant it; tried again every five minutes.
     Auth,
@@ -127,6 +127,8 @@ reasons! {
     PodPending,
     /// The pod was refused at admission. The message has the webhook's words.
     PodRefused,
+    /// The API server refused to make an object of the order. The message has its words; correct what they name: it is tried again by itself.
+    CreateRefused,
     /// The pod failed or vanished; it is made again.
     PodLost,
     /// The sentinel is authorising, hydrating or decrypting. Nothing to do.

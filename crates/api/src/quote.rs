@@ -80,6 +80,9 @@ pub struct QuoteStatus {
     /// The order that took it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_ref: Option<NameRef>,
+    /// UID of that order: a later order of the same name is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_uid: Option<String>,
     /// `Accepted`, `Succeeded`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

@@ -22,6 +22,9 @@ pub const ARM_SCOPE: &str = "https://management.azure.com/.default";
 /// Scope for Azure Storage.
 pub const STORAGE_SCOPE: &str = "https://storage.azure.com/.default";
 
+/// Longest life of a token that is believed, in seconds.
+const LONGEST_LIFE: u64 = 24 * 60 * 60;
+
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// What proves that we are the client. Both are files that rotate, and both are read again for each exchange.
@@ -177,7 +180,7 @@ impl TokenSource {
         let granted: Option<Granted> = serde_json::from_slice(answer.body()).ok();
         match granted {
             Some(granted) if answer.status().is_success() => Ok(Cached {
-                renew_at: Instant::now() + Duration::from_secs(granted.expires_in) * 4 / 5,
+                renew_at: Instant::now() + kept_for(granted.expires_in),
                 token: AccessToken(Zeroizing::new(granted.access_token)),
             }),
             _ => Err(Error::Refused {
@@ -205,6 +208,11 @@ impl TokenSource {
         form.append_pair(name, &proof);
         Ok(Zeroizing::new(form.finish()))
     }
+}
+
+/// 80 % of the life that the answer gives, and of a day at most: the number is another's.
+fn kept_for(expires_in: u64) -> Duration {
+    Duration::from_secs(expires_in.min(LONGEST_LIFE)) * 4 / 5
 }
 
 #[derive(Deserialize)]

@@ -110,8 +110,11 @@ pub fn report(findings: &[Finding]) -> Result<()> {
     Ok(())
 }
 
-/// Installs the Debian packages that are missing.
-pub fn install_prerequisites() -> Result<()> {
+/// Installs the Debian packages that are missing; only the local backend needs any.
+pub fn install_prerequisites(backend: Backend) -> Result<()> {
+    if backend != Backend::Local {
+        return Ok(());
+    }
     require_suited()?;
     let missing: Vec<&str> = PACKAGES
         .iter()
@@ -159,6 +162,10 @@ fn local(layout: &Layout) -> Vec<Finding> {
         command::find("cargo").is_some(),
         "install Rust: https://rustup.rs",
     ));
+    findings.extend(["node", "npm"].into_iter().map(|name| {
+        let fix = "install Node.js 20 or newer with npm: Azurite, the blob store of demo and tests, comes from there";
+        Finding::of(name, command::find(name).is_some(), fix)
+    }));
     findings.extend(kernel());
     findings.extend(room(layout));
     findings

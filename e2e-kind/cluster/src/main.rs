@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 use trustbridge_cluster::backend::{self, Surroundings, external, kind, local};
@@ -114,7 +114,7 @@ fn run(cli: Cli) -> Result<()> {
     let progress = Progress::default();
     match cli.action {
         Action::Forward { port, .. } => forward::serve(port),
-        Action::InstallPrerequisites => doctor::install_prerequisites(),
+        Action::InstallPrerequisites => doctor::install_prerequisites(current_backend(&layout)?),
         Action::CrashDrill { seed, count } => drill::run(&layout, seed, count, &progress),
         Action::Outside { command } => outside(&command),
         Action::KubectlEnv => kubectl_env(&layout),
@@ -180,9 +180,13 @@ fn build_or_load(
     let _lock = Lock::take(&layout.cache().join("images.lock"), "build of images", progress)?;
     match current_backend(layout)? {
         Backend::Kind => kind::load(layout, &workspace, &chosen, progress),
-        Backend::External if load => bail!(
-            "images cannot be loaded into the cluster of KUBECONFIG; push them to a registry it can reach"
-        ),
+        Backend::External if load => {
+            progress.say("the cluster of KUBECONFIG pulls its images: push these to a registry that it reaches");
+            for image in &chosen {
+                progress.say(&image.reference());
+            }
+            Ok(())
+        }
         Backend::Local | Backend::External => {
             let archives = local::build_images(layout, &workspace, &chosen, build, progress)?;
             if load {

@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Tag of a pool: UID of its TunePod.
 const TAG_UID: &str = "trustbridge-tunepod-uid";
+/// Tag of a pool: its TunePod as `namespace/name`.
+const TAG_NAME: &str = "trustbridge-tunepod";
 
 /// What the double wrote down since it was started.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -65,11 +67,16 @@ pub async fn ledger(stage: &Stage) -> Result<Ledger> {
 
 /// The pools of one TunePod, by its UID.
 pub async fn of_tunepod(stage: &Stage, uid: &str) -> Result<PoolCount> {
-    Ok(count(&ledger(stage).await?, uid))
+    Ok(count(&ledger(stage).await?, (TAG_UID, uid)))
 }
 
-fn count(ledger: &Ledger, uid: &str) -> PoolCount {
-    let made = |entry: &&Accepted| entry.tags.get(TAG_UID).is_some_and(|tag| tag == uid);
+/// The pools of every TunePod that had this name (`namespace/name`), whatever its UID was.
+pub async fn of_name(stage: &Stage, name: &str) -> Result<PoolCount> {
+    Ok(count(&ledger(stage).await?, (TAG_NAME, name)))
+}
+
+fn count(ledger: &Ledger, (tag, value): (&str, &str)) -> PoolCount {
+    let made = |entry: &&Accepted| entry.tags.get(tag).is_some_and(|seen| seen == value);
     let names: BTreeSet<&str> = ledger
         .accepted
         .iter()
@@ -135,7 +142,7 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(
-            count(&ledger, "u"),
+            count(&ledger, (TAG_UID, "u")),
             PoolCount {
                 created: 1,
                 deleted: 1,
@@ -144,7 +151,7 @@ mod tests {
             }
         );
         assert_eq!(
-            count(&ledger, "v"),
+            count(&ledger, (TAG_UID, "v")),
             PoolCount {
                 created: 1,
                 deleted: 0,

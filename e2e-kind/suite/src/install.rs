@@ -30,7 +30,7 @@ pub async fn crds(world: &World) -> Result<String> {
         &["--take-ownership"],
     )
     .await?;
-    Ok("six kinds".to_owned())
+    Ok(format!("{} kinds", trustbridge_api::crds().len()))
 }
 
 /// Installs or upgrades operator, webhook, catalog.
@@ -44,14 +44,19 @@ pub async fn chart(world: &World, stage: &Stage) -> Result<String> {
         world,
         &["upgrade", "--install", "trustbridge"],
         "charts/trustbridge",
-        &["--values", path],
+        // A campaign that was broken off leaves the operator's replicas at zero, under another owner.
+        &["--values", path, "--force-conflicts"],
     )
     .await?;
     Ok("operator and webhook are available".to_owned())
 }
 
-/// Takes both charts away; what is not installed is fine.
-pub async fn uninstall(world: &World) -> Result<()> {
+/// Takes both charts away; what is not installed is fine. In a cluster of somebody else's they stay: with the
+/// definitions every custom resource would go, ours or not.
+pub async fn uninstall(world: &World) -> Result<String> {
+    if !world.is_ours() {
+        return Ok("left where they are: the cluster is not ours".to_owned());
+    }
     for release in ["trustbridge", "trustbridge-crds"] {
         let arguments = [
             "uninstall",
@@ -64,7 +69,7 @@ pub async fn uninstall(world: &World) -> Result<()> {
         let mut command = helm_command(world);
         command::output(command.args(arguments), LIMIT).await?;
     }
-    Ok(())
+    Ok("both charts".to_owned())
 }
 
 /// What `helm test` says.
@@ -98,6 +103,7 @@ fn helm_command(world: &World) -> Command {
     }
     command
         .env_remove("KUBECONFIG")
+        .env("KUBECACHEDIR", world.layout().kubectl_cache())
         .arg("--kubeconfig")
         .arg(world.kubeconfig())
         .args(["--namespace", NAMESPACE]);

@@ -15,6 +15,7 @@ pub struct Kubectl {
     program: PathBuf,
     kubeconfig: PathBuf,
     root: PathBuf,
+    cache: PathBuf,
 }
 
 impl Kubectl {
@@ -25,6 +26,7 @@ impl Kubectl {
             program: world.tool("kubectl"),
             kubeconfig: world.kubeconfig(),
             root: world.root().to_path_buf(),
+            cache: world.layout().kubectl_cache(),
         }
     }
 
@@ -66,6 +68,8 @@ impl Kubectl {
         command
             .current_dir(&self.root)
             .env_remove("KUBECONFIG")
+            // Under the state folder, so that `down` leaves nothing of it in somebody's home.
+            .env("KUBECACHEDIR", &self.cache)
             .arg("--kubeconfig")
             .arg(&self.kubeconfig);
         command.arg("--request-timeout=30s");

@@ -12,14 +12,21 @@ use trustbridge_api::{BuyerOrg, ModelAsset, Order};
 use trustbridge_domain::names::{org_namespace, protected_namespace};
 use trustbridge_domain::phase::OrderPhase;
 
+/// Assets of demo and tests begin like this.
+const ASSET_PREFIX: &str = "tb-asset-e2e-";
+
 /// How long a namespace may take to go.
 const LIMIT: Duration = Duration::from_mins(2);
 
-/// Ends every order, deletes every organisation with its namespaces, and every ModelAsset.
+/// Label of what demo and tests make: nothing else is ever taken away, whoever's cluster it is.
+pub const MADE_BY: (&str, &str) = ("trustbridge.io/made-by", "e2e-suite");
+
+/// Ends every order of our organisations, deletes these with their namespaces, and our ModelAssets.
 pub async fn remove_all(world: &World) -> Result<String> {
     let client = world.client().await?;
     let orgs: Api<BuyerOrg> = Api::all(client.clone());
-    let known = match orgs.list(&ListParams::default()).await {
+    let ours = ListParams::default().labels(&format!("{}={}", MADE_BY.0, MADE_BY.1));
+    let known = match orgs.list(&ours).await {
         Ok(list) => list.items,
         // The definitions are gone already, and everything of theirs with them.
         Err(kube::Error::Api(refusal)) if refusal.code == 404 => return Ok("nothing was there".to_owned()),
@@ -29,9 +36,16 @@ pub async fn remove_all(world: &World) -> Result<String> {
         remove(world, &org.name_any()).await?;
     }
     let assets: Api<ModelAsset> = Api::all(client);
-    assets
-        .delete_collection(&DeleteParams::default(), &ListParams::default())
-        .await?;
+    for asset in assets.list(&ListParams::default()).await? {
+        if asset.name_any().starts_with(ASSET_PREFIX) {
+            forgiving(
+                assets
+                    .delete(&asset.name_any(), &DeleteParams::default())
+                    .await
+                    .map(drop),
+            )?;
+        }
+    }
     Ok(format!("{} organisations", known.len()))
 }
 

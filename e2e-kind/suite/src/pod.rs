@@ -71,6 +71,20 @@ pub async fn audit_record(world: &World, purchase: &Purchase, path: &str) -> Res
     .await
 }
 
+/// The audit records of a log byte for byte, as they were hashed: they stand in the message of a log line.
+#[must_use]
+pub fn audit_lines(logs: &str) -> Vec<String> {
+    let message = |line: &str| {
+        let line: Value = serde_json::from_str(line).ok()?;
+        let message = line.pointer("/fields/message").or(line.get("message"))?;
+        message.as_str().map(str::to_owned)
+    };
+    let is_record = |text: &String| {
+        serde_json::from_str::<Value>(text).is_ok_and(|v| v.get("prev").is_some() && v.get("hash").is_some())
+    };
+    logs.lines().filter_map(message).filter(is_record).collect()
+}
+
 /// The audit records among the lines of a log.
 #[must_use]
 pub fn audit_records(logs: &str) -> Vec<Value> {
@@ -123,5 +137,8 @@ mod tests {
             .map(|record| record["path"].as_str().unwrap())
             .collect();
         assert_eq!(paths, ["/a", "/b"]);
+        let record = r#"{"seq":1,"prev":"p","hash":"h"}"#;
+        let line = serde_json::json!({"target": "audit", "fields": {"message": record}});
+        assert_eq!(audit_lines(&format!("{bare}\n{line}\n")), [record]);
     }
 }

@@ -1,6 +1,7 @@
 //! The seller: the catalog, and the buyer's organisation.
 
 use crate::kubectl::Kubectl;
+use crate::orgs::MADE_BY;
 use crate::wait;
 use crate::world::World;
 use anyhow::{Context, Result, ensure};
@@ -40,7 +41,8 @@ pub async fn catalog(world: &World) -> Result<String> {
 /// Makes the buyer organisation and waits until its namespaces are there.
 pub async fn organisation(world: &World, org: &str) -> Result<String> {
     let manifest = json!({
-        "apiVersion": "trustbridge.io/v1alpha1", "kind": "BuyerOrg", "metadata": {"name": org}, "spec": {},
+        "apiVersion": "trustbridge.io/v1alpha1", "kind": "BuyerOrg", "spec": {},
+        "metadata": {"name": org, "labels": {MADE_BY.0: MADE_BY.1}},
     });
     Kubectl::of(world).apply(&manifest.to_string()).await?;
     let client = world.client().await?;

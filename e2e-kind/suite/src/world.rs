@@ -61,6 +61,12 @@ impl World {
         self.record.backend == Backend::Local
     }
 
+    /// Whether the harness made the cluster; one of `KUBECONFIG` is somebody else's.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.record.backend != Backend::External
+    }
+
     /// The address at which pods reach what runs outside.
     #[must_use]
     pub fn outside(&self) -> IpAddr {

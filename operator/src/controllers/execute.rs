@@ -77,7 +77,7 @@ impl<S> Plan<S> {
 /// What came of the writes and the call.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
-    /// The words with which a create was refused.
+    /// The words with which the first create that was refused was refused.
     pub refused: Option<String>,
     /// What the provider answered.
     pub pool: Option<Result<PoolView, PoolError>>,
@@ -87,12 +87,12 @@ pub struct Outcome {
 pub async fn act<S>(ctx: &Context, plan: &Plan<S>) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
     for write in &plan.writes {
+        // The first refusal is told; what does not hang on it goes on.
         if let Some(words) = one(ctx, write).await? {
-            outcome.refused = Some(words);
-            return Ok(outcome);
+            outcome.refused.get_or_insert(words);
         }
     }
-    if let Some(call) = &plan.call {
+    if let Some(call) = plan.call.as_ref().filter(|_| outcome.refused.is_none()) {
         // Asked right before the call as before each write: a former leader must not make node pools.
         ctx.writer.check_leader()?;
         outcome.pool = Some(match call {

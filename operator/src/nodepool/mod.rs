@@ -72,7 +72,16 @@ pub struct PoolError {
     pub longest: Duration,
 }
 
+/// Code of a pool that carries the UID of another TunePod.
+const ANOTHERS: &str = "ForeignNodePool";
+
 impl PoolError {
+    /// Whether the pool of that name is known to be another TunePod's, so that ours is not there.
+    #[must_use]
+    pub fn is_anothers(&self) -> bool {
+        self.class == Reason::ForeignNodePool && self.code == ANOTHERS
+    }
+
     /// Pause before the next attempt after `failures` in a row, doubling.
     #[must_use]
     pub fn delay(&self, failures: i64) -> Option<Duration> {

@@ -127,24 +127,28 @@ struct Job {
     place: PathBuf,
     chunk_bytes: u32,
     key: Arc<Key>,
+    /// Ends the writing of files in memory.
+    stop: CancellationToken,
 }
 
 impl Delivery {
-    /// Writes the small files, makes the FIFOs, starts the writers, then writes the ready signal.
+    /// Writes the small files, makes the FIFOs, starts the writers, then writes the ready signal. All of it ends
+    /// when `stop` is cancelled.
     pub(crate) async fn start(
         config: &Config,
         asset: &Asset,
         key: &Arc<Key>,
         shared: &Arc<Shared>,
         events: &Events,
+        stop: &CancellationToken,
     ) -> Result<Self, Error> {
         let volume = Volume::of(config);
         volume.prepare()?;
-        let (streams, files): (Vec<_>, Vec<_>) = jobs(&volume, asset, key)
+        let (streams, files): (Vec<_>, Vec<_>) = jobs(&volume, asset, key, stop)
             .partition(|job| config.delivery == DeliveryMode::Fifo && job.file.role == Role::Weights);
         let delivery = Self {
             volume,
-            stop: CancellationToken::new(),
+            stop: stop.child_token(),
             writers: TaskTracker::new(),
         };
         for job in files {
@@ -203,8 +207,14 @@ async fn write_file(job: Job) -> Result<(), Error> {
     })
 }
 
-fn jobs<'a>(volume: &'a Volume, asset: &'a Asset, key: &'a Arc<Key>) -> impl Iterator<Item = Job> + 'a {
+fn jobs<'a>(
+    volume: &'a Volume,
+    asset: &'a Asset,
+    key: &'a Arc<Key>,
+    stop: &'a CancellationToken,
+) -> impl Iterator<Item = Job> + 'a {
     asset.files.iter().map(|file| Job {
+        stop: stop.clone(),
         index: 0,
         file: file.clone(),
         place: volume.place_of(file.path.as_deref()),

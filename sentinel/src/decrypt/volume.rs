@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
+use tokio_util::sync::CancellationToken;
 use trustbridge_tbenc::{Expected, decrypt_stream};
 
 use super::{Error, Job};
@@ -116,6 +117,10 @@ pub(super) fn write_ram_file(job: &Job) -> Result<(), Error> {
     let source = File::open(&job.file.local)
         .map_err(|error| Error::io(job.file.local.display().to_string(), error))?;
     let target = private(&partial).map_err(|error| Error::io(shown(), error))?;
+    let target = Stoppable {
+        file: target,
+        stop: &job.stop,
+    };
     let expected = Expected {
         plaintext_bytes: job.file.plaintext_bytes,
         chunk_bytes: job.chunk_bytes,
@@ -126,6 +131,25 @@ pub(super) fn write_ram_file(job: &Job) -> Result<(), Error> {
         return Err(Error::of(&job.file, error));
     }
     std::fs::rename(&partial, &job.place).map_err(|error| Error::io(shown(), error))
+}
+
+/// A file whose writing ends when delivery is closed.
+struct Stoppable<'a> {
+    file: File,
+    stop: &'a CancellationToken,
+}
+
+impl io::Write for Stoppable<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.stop.is_cancelled() {
+            return Err(io::Error::other("delivery was closed"));
+        }
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 fn private(path: &Path) -> io::Result<File> {

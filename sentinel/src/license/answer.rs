@@ -175,6 +175,16 @@ pub(super) fn reason_of(body: &[u8]) -> Option<String> {
     Some(printable(&refusal.reason)).filter(|reason| !reason.is_empty())
 }
 
+/// The reason of a body that says `denied`, whatever the status that it came with.
+pub(super) fn denial_of(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Denial {
+        status: String,
+    }
+    let denial: Denial = serde_json::from_slice(body).ok()?;
+    (denial.status == "denied").then(|| reason_of(body).unwrap_or_else(|| "no_reason_given".to_owned()))
+}
+
 fn printable(text: &str) -> String {
     text.chars()
         .filter(|c| !c.is_control())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::{Error, License};
 
@@ -29,9 +29,16 @@ pub(crate) async fn keep(license: &License) -> Ended {
             ));
         };
         sleep_until(grant.refresh_at()).await;
-        match license.renew(grant.generation).await {
+        let end = grant.expires() + SKEW;
+        // A control plane that hangs must not carry serving past the end.
+        let Ok(renewed) = timeout_at(end, license.renew(grant.generation)).await else {
+            return Ended::Expired(
+                "the control plane did not answer before the authorisation ran out".to_owned(),
+            );
+        };
+        match renewed {
             Ok(_) => {}
-            Err(Error::Unavailable(message)) if Instant::now() >= grant.expires() + SKEW => {
+            Err(Error::Unavailable(message)) if Instant::now() >= end => {
                 return Ended::Expired(message);
             }
             Err(Error::Unavailable(message)) => {

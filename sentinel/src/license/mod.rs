@@ -179,7 +179,7 @@ impl License {
             Ok(body) => body,
             Err(error) => return Err(passing(error.to_string())),
         };
-        let verdict = judge(&Response::from_parts(parts, &body));
+        let verdict = judge(&Response::from_parts(parts, &body), self.current().is_some());
         wipe(body);
         verdict
     }
@@ -212,9 +212,10 @@ fn passing(message: impl Into<String>) -> Fault {
     }
 }
 
-/// What an answer means. 401 and 403 are a no whatever their body says; other client errors are a no as well,
-/// because the same question would get the same answer.
-fn judge(answer: &Response<&Bytes>) -> Result<Answer, Fault> {
+/// What an answer means. 401 and 403 are a no whatever their body says, and so is a body that says it. Another
+/// status that no control plane gives means a wrong endpoint at the first question; at a renewal, where the
+/// endpoint was right before, something in between spoke, and the authorisation lasts until it runs out.
+fn judge(answer: &Response<&Bytes>, renewing: bool) -> Result<Answer, Fault> {
     let status = answer.status();
     match status {
         StatusCode::OK => match Answer::parse(answer.body(), jiff::Timestamp::now()) {
@@ -236,9 +237,16 @@ fn judge(answer: &Response<&Bytes>) -> Result<Answer, Fault> {
             message: format!("HTTP {status}"),
             wait: retry::retry_after(answer.headers()),
         }),
-        _ => Err(Fault::Final(Error::Contradiction(format!(
-            "HTTP {status} to POST /api/v1/license/authorize; does TB_EDC_ENDPOINT name a control plane?"
-        )))),
+        _ => {
+            let message = format!(
+                "HTTP {status} to POST /api/v1/license/authorize; does TB_EDC_ENDPOINT name a control plane?"
+            );
+            match answer::denial_of(answer.body()) {
+                Some(reason) => Err(Fault::Final(Error::Denied { reason })),
+                None if renewing => Err(passing(message)),
+                None => Err(Fault::Final(Error::Contradiction(message))),
+            }
+        }
     }
 }
 

@@ -223,6 +223,7 @@ async fn denials_are_asked_once_and_outages_three_times() {
         (401, json!({}), 1),
         (403, json!({"reason": "blocked"}), 1),
         (404, json!({}), 1),
+        (400, json!({"status": "denied", "reason": "contract_unknown"}), 1),
         (503, json!({}), 3),
     ] {
         let plane = ControlPlane::new([(status, body)]);
@@ -283,4 +284,40 @@ async fn keeping_renews_until_it_is_denied() {
     let reason = "contract_ended".to_owned();
     assert_eq!(keep(&license).await, Ended::Error(Error::Denied { reason }));
     assert_eq!(plane.asked().len(), 3);
+}
+
+#[tokio::test]
+async fn at_a_renewal_only_a_denial_is_final() {
+    for status in [302, 404, 405, 502] {
+        let plane = ControlPlane::new([(200, living(3600)), (status, json!({}))]);
+        let license = plane.license().await;
+        license.renew(0).await.map_err(|error| error.to_string()).unwrap();
+        tokio::time::pause();
+        let error = license.renew(1).await.err().unwrap();
+        tokio::time::resume();
+        assert!(matches!(error, Error::Unavailable(_)), "{status}: {error}");
+        assert_eq!(license.current().unwrap().generation, 1);
+    }
+    let said = json!({"status": "denied", "reason": "contract_ended"});
+    for (status, body) in [(401, json!({})), (403, json!({})), (404, said)] {
+        let plane = ControlPlane::new([(200, living(3600)), (status, body)]);
+        let license = plane.license().await;
+        license.renew(0).await.map_err(|error| error.to_string()).unwrap();
+        assert!(
+            matches!(license.renew(1).await, Err(Error::Denied { .. })),
+            "{status}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_control_plane_that_hangs_does_not_outlive_the_authorisation() {
+    let plane = ControlPlane::new([(200, living(0))]);
+    let license = plane.license().await;
+    let grant = license.renew(0).await.map_err(|error| error.to_string()).unwrap();
+    // Somebody else's renewal is under way and never ends.
+    let _hangs = license.renewing.lock().await;
+    tokio::time::pause();
+    assert!(matches!(keep(&license).await, Ended::Expired(_)));
+    assert!(tokio::time::Instant::now() < grant.expires() + Duration::from_secs(62));
 }

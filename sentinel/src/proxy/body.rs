@@ -93,8 +93,38 @@ pub(super) struct Ending {
     pub(super) request: SharedTally,
     pub(super) audit: Arc<Audit>,
     pub(super) shared: Arc<Shared>,
-    /// Counts as under way until the record is written.
+    /// Counts as under way until the record is written; none once it is.
     pub(super) guard: Option<InFlight>,
+}
+
+impl Ending {
+    /// Writes the record, once.
+    fn finish(&mut self, answer: Tally, outcome: Outcome) {
+        let Some(guard) = self.guard.take() else {
+            return;
+        };
+        let request = self
+            .request
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        self.shared.metrics.answered(self.status);
+        self.audit
+            .write(&self.record.entry(self.status, request, answer, outcome));
+        drop(guard);
+    }
+
+    /// Somebody else writes the record.
+    pub(super) fn disarm(mut self) {
+        self.guard = None;
+    }
+}
+
+impl Drop for Ending {
+    /// Not finished before: nobody was left to have the answer.
+    fn drop(&mut self) {
+        self.finish(Tally::default(), Outcome::ClientClosed);
+    }
 }
 
 /// The answer's body on its way to the client.
@@ -171,21 +201,8 @@ impl Drop for AnswerBody {
             (false, true) => Outcome::Ok,
             (false, false) => Outcome::ClientClosed,
         };
-        let request = self
-            .ending
-            .request
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
         let answer = std::mem::take(&mut self.tally);
-        self.ending.shared.metrics.answered(self.ending.status);
-        self.ending.audit.write(
-            &self
-                .ending
-                .record
-                .entry(self.ending.status, request, answer, outcome),
-        );
-        drop(self.ending.guard.take());
+        self.ending.finish(answer, outcome);
     }
 }
 

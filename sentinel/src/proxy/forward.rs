@@ -17,6 +17,9 @@ use crate::shared::InFlight;
 const CONNECT: Duration = Duration::from_secs(5);
 /// A long completion without streaming answers after minutes.
 const ANSWER: Duration = Duration::from_mins(10);
+/// What a record says where the client went away before there was a status. No RFC has a word for it; logs of
+/// other proxies use this number.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 /// Sends the request on; the audit record is written when the answer's body is done with.
 pub(super) async fn forward(
@@ -25,7 +28,38 @@ pub(super) async fn forward(
     record: &Record,
     guard: InFlight,
 ) -> Result<Answer, (Refusal, Outcome)> {
-    let tally = SharedTally::default();
+    // Before the first wait: a client that goes away while the runtime thinks drops this future.
+    let mut ending = Ending {
+        record: record.clone(),
+        status: CLIENT_CLOSED_REQUEST,
+        request: SharedTally::default(),
+        audit: Arc::clone(&proxy.audit),
+        shared: Arc::clone(&proxy.shared),
+        guard: Some(guard),
+    };
+    match ask(proxy, request, &ending.request).await {
+        Ok(answer) => {
+            let (parts, body) = answer.into_parts();
+            ending.status = parts.status.as_u16();
+            let mut answer = Response::new(AnswerBody::new(body, ending).boxed());
+            *answer.status_mut() = parts.status;
+            *answer.headers_mut() = headers::to_client(&parts.headers);
+            Ok(answer)
+        }
+        Err(refused) => {
+            // The caller answers, and writes the record of its answer.
+            ending.disarm();
+            Err(refused)
+        }
+    }
+}
+
+/// Sends the request to the runtime and waits for the head of its answer.
+async fn ask(
+    proxy: &Proxy,
+    request: Request<Incoming>,
+    tally: &SharedTally,
+) -> Result<Response<Incoming>, (Refusal, Outcome)> {
     let upstream = |refusal| (refusal, Outcome::UpstreamError);
     let request = rewrite(request, tally.clone()).map_err(|_| (Refusal::not_found(), Outcome::Refused))?;
     let mut sender = neighbour::connect(&proxy.target, CONNECT)
@@ -34,30 +68,17 @@ pub(super) async fn forward(
             tracing::warn!(%error, "the runtime cannot be reached");
             upstream(Refusal::unreachable())
         })?;
-    let answer = match tokio::time::timeout(ANSWER, sender.send_request(request)).await {
-        Ok(Ok(answer)) => answer,
+    match tokio::time::timeout(ANSWER, sender.send_request(request)).await {
+        Ok(Ok(answer)) => Ok(answer),
         Ok(Err(_)) if tally.lock().unwrap_or_else(PoisonError::into_inner).too_large() => {
-            return Err((Refusal::too_large(), Outcome::Refused));
+            Err((Refusal::too_large(), Outcome::Refused))
         }
         Ok(Err(error)) => {
             tracing::warn!(%error, "the runtime gave no answer");
-            return Err(upstream(Refusal::unreachable()));
+            Err(upstream(Refusal::unreachable()))
         }
-        Err(_) => return Err(upstream(Refusal::late())),
-    };
-    let (parts, body) = answer.into_parts();
-    let ending = Ending {
-        record: record.clone(),
-        status: parts.status.as_u16(),
-        request: tally,
-        audit: Arc::clone(&proxy.audit),
-        shared: Arc::clone(&proxy.shared),
-        guard: Some(guard),
-    };
-    let mut answer = Response::new(AnswerBody::new(body, ending).boxed());
-    *answer.status_mut() = parts.status;
-    *answer.headers_mut() = headers::to_client(&parts.headers);
-    Ok(answer)
+        Err(_) => Err(upstream(Refusal::late())),
+    }
 }
 
 fn rewrite(request: Request<Incoming>, tally: SharedTally) -> http::Result<Request<RequestBody>> {

@@ -48,6 +48,10 @@ struct Scanner {
     findings: Arc<Findings>,
     place: Place,
     line: Vec<u8>,
+    /// The line went on after what is kept of it.
+    cut: bool,
+    /// A line about the body's length was cut, or one that might be.
+    unsure: bool,
     lines: usize,
     lengths: Vec<Option<u64>>,
     encodings: usize,
@@ -59,6 +63,8 @@ impl Scanner {
             findings,
             place: Place::Head,
             line: Vec::new(),
+            cut: false,
+            unsure: false,
             lines: 0,
             lengths: Vec::new(),
             encodings: 0,
@@ -93,9 +99,12 @@ impl Scanner {
         if byte != b'\n' {
             if self.line.len() < LINE_BYTES {
                 self.line.push(byte);
+            } else {
+                self.cut = true;
             }
             return;
         }
+        let cut = std::mem::take(&mut self.cut);
         let mut line = std::mem::take(&mut self.line);
         if line.last() == Some(&b'\r') {
             line.pop();
@@ -106,16 +115,23 @@ impl Scanner {
             (true, _) => self.end_of_head(),
             (false, _) => {
                 self.lines += 1;
-                self.header(&line);
+                self.header(&line, cut);
             }
         }
     }
 
-    fn header(&mut self, line: &[u8]) {
+    /// Long values are ordinary (a bearer token is one); a length whose end was not seen is not.
+    fn header(&mut self, line: &[u8], cut: bool) {
         let text = String::from_utf8_lossy(line);
         let Some((name, value)) = text.split_once(':') else {
+            // The first line is the request's own; of any other the name must be known.
+            self.unsure |= cut && self.lines > 1;
             return;
         };
+        let about_length = ["content-length", "transfer-encoding"]
+            .iter()
+            .any(|known| name.trim().eq_ignore_ascii_case(known));
+        self.unsure |= cut && about_length;
         if name.trim().eq_ignore_ascii_case("content-length") {
             self.lengths.push(value.trim().parse().ok());
         } else if name.trim().eq_ignore_ascii_case("transfer-encoding") {
@@ -126,21 +142,25 @@ impl Scanner {
     fn end_of_head(&mut self) {
         let lengths = std::mem::take(&mut self.lengths);
         let encodings = std::mem::take(&mut self.encodings);
+        let unsure = std::mem::take(&mut self.unsure);
         self.lines = 0;
         let one = lengths.first().copied().flatten();
         self.place = match (lengths.len(), encodings, one) {
+            _ if unsure => self.refuse(),
             (0, 0, _) => Place::Head,
             (1, 0, Some(bytes)) => Place::Body(bytes),
             (0, 1, _) => {
                 self.findings.last.store(true, Ordering::Release);
                 Place::Rest
             }
-            _ => {
-                self.findings.ambiguous.store(true, Ordering::Release);
-                self.findings.last.store(true, Ordering::Release);
-                Place::Rest
-            }
+            _ => self.refuse(),
         };
+    }
+
+    fn refuse(&self) -> Place {
+        self.findings.ambiguous.store(true, Ordering::Release);
+        self.findings.last.store(true, Ordering::Release);
+        Place::Rest
     }
 }
 
@@ -247,5 +267,20 @@ mod tests {
             assert_eq!(scan(&request), (true, true), "{head}");
             assert_eq!(scan(&format!("{GET}{request}")), (true, true), "{head}");
         }
+    }
+
+    #[test]
+    fn a_cut_line_is_ambiguous_where_it_could_be_a_length() {
+        let long = "0".repeat(200);
+        for head in [
+            format!("content-length: {long}4"),
+            format!("transfer-encoding: {}chunked", " ".repeat(200)),
+            format!("{}content-length: 4", " ".repeat(200)),
+        ] {
+            let request = format!("POST / HTTP/1.1\r\nhost: x\r\n{head}\r\n\r\n");
+            assert_eq!(scan(&request), (true, true), "{head}");
+        }
+        let ordinary = format!("GET /{long} HTTP/1.1\r\nauthorization: Bearer {long}\r\n\r\n");
+        assert_eq!(scan(&format!("{ordinary}{GET}")), (false, false));
     }
 }

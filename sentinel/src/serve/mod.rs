@@ -6,7 +6,7 @@
 mod report;
 mod tasks;
 
-pub(crate) use report::write_report;
+pub(crate) use report::{SETTINGS, write_report};
 
 use std::io;
 use std::process::ExitCode;
@@ -19,6 +19,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use trustbridge_azure::http::Client;
 use trustbridge_domain::sentinel::{Effect, Event, State, step};
 
@@ -34,6 +35,8 @@ use crate::{health, sys};
 
 /// From SIGTERM to the end, at most.
 const GRACE: Duration = Duration::from_secs(28);
+/// For files that are being written to see that delivery was closed.
+const WRITERS: Duration = Duration::from_secs(5);
 
 /// What tasks hand to the loop beside their event.
 type Slot<T> = Arc<std::sync::Mutex<Option<T>>>;
@@ -93,6 +96,7 @@ struct Driver {
     /// Authorisation, hydration, renewal: what ends with the authorisation.
     tasks: Vec<AbortHandle>,
     watching: CancellationToken,
+    delivering: TaskTracker,
     public: Option<(CancellationToken, JoinHandle<()>)>,
 }
 
@@ -125,6 +129,7 @@ impl Driver {
             delivery: Slot::default(),
             tasks: Vec::new(),
             watching: CancellationToken::new(),
+            delivering: TaskTracker::new(),
             public: None,
             config: Arc::new(config),
         };
@@ -205,6 +210,14 @@ impl Driver {
             .take();
         if let Some(delivery) = delivery {
             delivery.close().await;
+        }
+        // A file that is being written is left off at its next record; cleared before, it would appear after.
+        self.delivering.close();
+        if tokio::time::timeout(WRITERS, self.delivering.wait())
+            .await
+            .is_err()
+        {
+            tracing::error!("a file in memory is still being written; clearing the volume nevertheless");
         }
         let volume = Volume::of(&self.config);
         volume.clear();

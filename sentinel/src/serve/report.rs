@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use serde::Serialize;
-use trustbridge_domain::sentinel::State;
+use trustbridge_domain::sentinel::{Cause, State};
 
 /// The kubelet keeps this much of a termination message.
 const REPORT_BYTES: usize = 4096;
@@ -14,6 +14,20 @@ struct Report<'a> {
     state: &'a str,
     reason: &'a str,
     message: &'a str,
+    cause: &'a str,
+}
+
+/// The reason of settings that cannot be used.
+pub(crate) const SETTINGS: &str = "settings";
+
+/// Whose turn it is, in one word: the provider's, the publisher's, the operator's, or nobody's but time's.
+fn cause(state: State, reason: &str) -> &'static str {
+    match state {
+        State::Suspended(Cause::Denied) => "Denied",
+        State::Suspended(Cause::Integrity) => "Integrity",
+        _ if reason == SETTINGS => "Settings",
+        _ => "Unavailable",
+    }
 }
 
 /// The kubelet puts this into the pod's status when the container ends; the operator reads it there.
@@ -23,13 +37,14 @@ pub(crate) fn write_report(path: &Path, state: State, reason: &str, message: &st
         state: state.as_str(),
         reason,
         message: &short,
+        cause: cause(state, reason),
     };
     std::fs::write(path, serde_json::to_vec(&report)?)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::write_report;
+    use super::{cause, write_report};
     use trustbridge_domain::sentinel::{Cause, State};
 
     #[test]
@@ -43,5 +58,20 @@ mod tests {
         let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(json["state"], "Suspended");
         assert_eq!(json["reason"], "contract_unknown");
+        assert_eq!(json["cause"], "Denied");
+    }
+
+    #[test]
+    fn every_end_has_one_cause() {
+        let suspended = State::Suspended;
+        for (state, reason, word) in [
+            (suspended(Cause::Denied), "denied", "Denied"),
+            (suspended(Cause::Integrity), "delivery", "Integrity"),
+            (suspended(Cause::Expired), "license_expired", "Unavailable"),
+            (State::Hydrate, "hydration", "Unavailable"),
+            (State::Boot, "settings", "Settings"),
+        ] {
+            assert_eq!(cause(state, reason), word, "{reason}");
+        }
     }
 }

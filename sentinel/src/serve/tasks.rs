@@ -89,7 +89,7 @@ impl Driver {
         let (config, shared, events) = (self.config.clone(), self.shared.clone(), self.events.clone());
         let (slot, watching) = (self.delivery.clone(), self.watching.clone());
         let delivering = async move {
-            match Delivery::start(&config, &asset, &grant.key, &shared, &events).await {
+            match Delivery::start(&config, &asset, &grant.key, &shared, &events, &watching).await {
                 Ok(delivery) if !watching.is_cancelled() => {
                     put(&slot, delivery);
                     if watching.is_cancelled() {
@@ -100,11 +100,13 @@ impl Driver {
                     runtime::watch(config.runtime.clone(), events, watching).await;
                 }
                 Ok(delivery) => close(Some(delivery)).await,
+                // Closed while it wrote: no failure of its own.
+                Err(_) if watching.is_cancelled() => {}
                 Err(error) => events.send_because(error.event(), "delivery", &error.to_string()),
             }
         };
         // Not among the tasks that are aborted: it must come to its own end, or leave plaintext behind.
-        tokio::spawn(delivering);
+        self.delivering.spawn(delivering);
     }
 }
 

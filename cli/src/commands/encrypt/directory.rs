@@ -132,6 +132,14 @@ fn publish(args: &Args, staged: Staged, key: &Key) -> Result<PathBuf, Failure> {
         .clone()
         .unwrap_or_else(|| staged.temporary().join(KEY_NAME));
     write_key(&key_path, key)?;
+    commit(staged).inspect_err(|_| {
+        // Nothing was encrypted under it that anybody could keep.
+        let _ = std::fs::remove_file(&key_path);
+    })?;
+    Ok(if inside { args.out.join(KEY_NAME) } else { key_path })
+}
+
+fn commit(staged: Staged) -> Result<(), Failure> {
     for entry in WalkDir::new(staged.temporary())
         .into_iter()
         .filter_map(Result::ok)
@@ -140,13 +148,7 @@ fn publish(args: &Args, staged: Staged, key: &Key) -> Result<PathBuf, Failure> {
             sync_directory(entry.path())?;
         }
     }
-    staged
-        .commit_directory(Permissions::from_mode(0o755))
-        .inspect_err(|_| {
-            // Nothing was encrypted under it that anybody could keep.
-            let _ = std::fs::remove_file(&key_path);
-        })?;
-    Ok(if inside { args.out.join(KEY_NAME) } else { key_path })
+    staged.commit_directory(Permissions::from_mode(0o755))
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), Failure> {

@@ -285,16 +285,14 @@ fn accepted(pool: Option<AgentPool>, answer: &Response<Bytes>) -> Accepted {
 /// A pool that is not there, as opposed to a cluster, group or subscription that is not there.
 fn is_missing_pool(body: &[u8], pool: &str) -> bool {
     let error = ErrorBody::read(body);
-    let names_parent = [
-        "ResourceGroupNotFound",
-        "SubscriptionNotFound",
-        "ParentResourceNotFound",
-    ];
-    let parent = names_parent
-        .iter()
-        .any(|code| error.code.eq_ignore_ascii_case(code));
-    let cluster = error.code.eq_ignore_ascii_case("ResourceNotFound") && !error.message.contains(pool);
-    !parent && !cluster
+    let is = |code: &str, known: &str| code.eq_ignore_ascii_case(known);
+    let is_of_provider = |code: &str| code.to_ascii_lowercase().ends_with("_notfound");
+    // Only what is known to mean it: a 404 of a proxy, or one without a code, says nothing about the pool.
+    let (code, subcode) = (error.code.as_str(), error.subcode.as_str());
+    (is(code, "ResourceNotFound") && error.message.contains(pool))
+        || is(code, "NotFound")
+        || is_of_provider(code)
+        || (code.is_empty() && is_of_provider(subcode))
 }
 
 fn parse<T: for<'de> Deserialize<'de>>(action: &'static str, url: &Url, body: &[u8]) -> Result<T, Error> {
@@ -318,4 +316,48 @@ fn log(url: &Url, answer: &Response<Bytes>) {
         correlation = header("x-ms-correlation-request-id"),
         "arm answered"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_known_codes_say_that_a_pool_is_not_there() {
+        let table: [(&str, bool); 9] = [
+            (
+                r#"{"code":"NotFound","message":"m","subcode":"GetAgentPool_NotFound"}"#,
+                true,
+            ),
+            (
+                r#"{"error":{"code":"GetAgentPool_NotFound","message":"m"}}"#,
+                true,
+            ),
+            (
+                r#"{"error":{"code":"ResourceNotFound","message":"agentPools/tb1 was not found"}}"#,
+                true,
+            ),
+            (
+                r#"{"error":{"code":"ResourceNotFound","message":"managedClusters/c was not found"}}"#,
+                false,
+            ),
+            (
+                r#"{"error":{"code":"ResourceGroupNotFound","message":"tb1"}}"#,
+                false,
+            ),
+            (
+                r#"{"error":{"code":"SubscriptionNotFound","message":"tb1"}}"#,
+                false,
+            ),
+            (
+                r#"{"error":{"code":"InvalidResourceType","message":"tb1"}}"#,
+                false,
+            ),
+            ("<html>404 page not found</html>", false),
+            ("", false),
+        ];
+        for (body, expected) in table {
+            assert_eq!(is_missing_pool(body.as_bytes(), "tb1"), expected, "{body}");
+        }
+    }
 }

@@ -80,7 +80,10 @@ pub fn read_status(body: &Bytes, retry_after: Option<Duration>) -> Option<Operat
     })
 }
 
-/// `Retry-After` in seconds or as a date, at most [`RETRY_AFTER_CAP`].
+/// Shortest pause that a `Retry-After` is taken for.
+const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
+
+/// `Retry-After` in seconds or as a date, at least a second and at most [`RETRY_AFTER_CAP`].
 #[must_use]
 pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
@@ -90,7 +93,8 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
         let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
         Duration::try_from(at.duration_since(now)).unwrap_or_default()
     };
-    Some(wait.min(RETRY_AFTER_CAP))
+    // 0 would be a loop without a pause.
+    Some(wait.clamp(RETRY_AFTER_MIN, RETRY_AFTER_CAP))
 }
 
 #[cfg(test)]
@@ -156,7 +160,8 @@ mod tests {
             ("7", Some(7)),
             ("86400", Some(600)),
             ("Sat, 21 Nov 2026 08:00:30 GMT", Some(30)),
-            ("Sat, 21 Nov 2026 07:00:00 GMT", Some(0)),
+            ("0", Some(1)),
+            ("Sat, 21 Nov 2026 07:00:00 GMT", Some(1)),
             ("soon", None),
         ] {
             let got = retry_after(&headers(&[("retry-after", text)]), now);

@@ -91,3 +91,9 @@ async fn an_empty_file_is_named() {
     let error = source.token(soon()).await.unwrap_err();
     assert!(error.to_string().contains("it is empty"), "{error}");
 }
+
+#[test]
+fn a_life_of_any_length_is_bounded() {
+    assert_eq!(kept_for(100), Duration::from_secs(80));
+    assert_eq!(kept_for(u64::MAX), Duration::from_secs(LONGEST_LIFE) * 4 / 5);
+}

@@ -60,7 +60,7 @@ async fn run(world: &World, cli: &Cli) -> Result<()> {
         std::fs::write(&path, markdown(world, seed, &outcomes))
             .context("docs/benchmarks/crash-campaign.md")?;
     }
-    conclude(seed, &outcomes)
+    conclude(cli, seed, &outcomes)
 }
 
 async fn strike(campaign: &mut Campaign<'_>, cli: &Cli) -> Result<Vec<Outcome>> {
@@ -102,7 +102,7 @@ fn word(outcome: &Outcome) -> &'static str {
     }
 }
 
-fn conclude(seed: u64, outcomes: &[Outcome]) -> Result<()> {
+fn conclude(cli: &Cli, seed: u64, outcomes: &[Outcome]) -> Result<()> {
     let same = outcomes.iter().filter(|outcome| word(outcome) == "same").count();
     let missed = outcomes
         .iter()
@@ -116,6 +116,12 @@ fn conclude(seed: u64, outcomes: &[Outcome]) -> Result<()> {
         bail!(
             "{failed} of {} points ended differently, seed {seed}",
             outcomes.len()
+        );
+    }
+    if cli.only.is_none() && same < cli.points {
+        bail!(
+            "only {same} points were reached instead of {}, seed {seed}",
+            cli.points
         );
     }
     println!(

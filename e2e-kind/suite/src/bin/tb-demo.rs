@@ -74,14 +74,7 @@ fn down() -> Result<()> {
                 Ok(((), orgs::remove_all(&world).await?))
             })
             .await?;
-        let charts = async {
-            Ok((
-                (),
-                install::uninstall(&world)
-                    .await
-                    .map(|()| "both charts".to_owned())?,
-            ))
-        };
+        let charts = async { Ok(((), install::uninstall(&world).await?)) };
         report.step("demo", "helm uninstall", charts).await
     })?;
     Stage::down(&world)?;

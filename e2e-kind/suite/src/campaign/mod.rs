@@ -26,6 +26,9 @@ use trustbridge_domain::phase::OrderPhase;
 const LOOK: Duration = Duration::from_millis(1);
 /// Longest pause between a kill and the restart.
 const LONGEST_PAUSE_MS: u64 = 500;
+/// Longest time by which later occurrences of a write are outlived, so that the operator dies between two writes
+/// too: after a call to ARM and before what came of it is written down.
+const LONGEST_LEAD_MS: u64 = 300;
 
 /// A write at which the operator is killed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -127,9 +130,15 @@ impl<'a> Campaign<'a> {
         let begun = Instant::now();
         let purchase = self.purchase();
         let pause = Duration::from_millis(self.draw() % LONGEST_PAUSE_MS);
+        let lead = Duration::from_millis(self.draw() % LONGEST_LEAD_MS);
+        let lead = if point.occurrence == 1 {
+            Duration::ZERO
+        } else {
+            lead
+        };
         let reached = Arc::new(AtomicBool::new(false));
         let story = self
-            .killed_story(&purchase, point, pause, Arc::clone(&reached))
+            .killed_story(&purchase, point, (lead, pause), Arc::clone(&reached))
             .await;
         let failure = match story {
             Ok(end) => verdict::difference(clean, &end),
@@ -175,7 +184,7 @@ impl<'a> Campaign<'a> {
         &mut self,
         purchase: &Purchase,
         point: &Point,
-        pause: Duration,
+        (lead, pause): (Duration, Duration),
         reached: Arc<AtomicBool>,
     ) -> Result<Value> {
         let tail = Tail::from_end(&self.world.layout().audit_log())?;
@@ -189,7 +198,7 @@ impl<'a> Campaign<'a> {
                 Arc::clone(&over),
                 Arc::clone(&reached),
             );
-            tokio::task::spawn_blocking(move || kill_at(tail, &point, &org, pid, &over, &reached))
+            tokio::task::spawn_blocking(move || kill_at(tail, (&point, lead), &org, pid, &over, &reached))
         };
         let restarted = async {
             let was_killed = killer.await.context("the killer ended badly")??;
@@ -249,10 +258,10 @@ fn is_own(event: &Event) -> bool {
     event.is_write() && event.user.username == format!("system:serviceaccount:{NAMESPACE}:{OPERATOR}")
 }
 
-/// Kills the process the moment the write appears in the audit log; answers whether it did.
+/// Kills the process the moment the write appears in the audit log, or `lead` later; answers whether it did.
 fn kill_at(
     mut tail: Tail,
-    point: &Point,
+    (point, lead): (&Point, Duration),
     org: &str,
     pid: i32,
     over: &AtomicBool,
@@ -265,6 +274,7 @@ fn kill_at(
                 seen += 1;
             }
             if seen == point.occurrence {
+                std::thread::sleep(lead);
                 kill(Pid::from_raw(pid), Signal::SIGKILL)
                     .context("the operator was gone before it was killed")?;
                 reached.store(true, Ordering::Release);

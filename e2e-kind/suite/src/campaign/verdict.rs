@@ -6,7 +6,7 @@ use crate::kubectl::Kubectl;
 use crate::stage::Stage;
 use crate::terminate;
 use crate::world::World;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use kube::ResourceExt;
 use serde_json::Value;
 
@@ -39,7 +39,9 @@ const KINDS: &str = "orders,quotes,tunepods";
 pub async fn of(world: &World, stage: &Stage, purchase: &Purchase) -> Result<Value> {
     let tunepod = purchase.tunepod_now(world).await?;
     terminate::check(&purchase.order_now(world).await?, &tunepod)?;
-    let pools = arm::of_tunepod(stage, &tunepod.uid().context("no UID")?).await?;
+    // By name, so that a pool of a TunePod that was made twice counts too.
+    let name = format!("{}/{}", purchase.namespace(), tunepod.name_any());
+    let pools = arm::of_name(stage, &name).await?;
     let expected = PoolCount {
         created: 1,
         deleted: 1,

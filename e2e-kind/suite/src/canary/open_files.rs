@@ -4,6 +4,7 @@ use super::{Canary, Findings, files};
 use anyhow::{Context, Result};
 use std::fs::{self, File};
 use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 const DELETED: &str = " (deleted)";
@@ -43,7 +44,12 @@ fn search_folder(canary: &Canary, folder: &Path, process: &str, findings: &mut F
 }
 
 fn read(canary: &Canary, link: &Path, target: &Path, process: &str, findings: &mut Findings) -> Result<()> {
-    let mut file = match File::open(link) {
+    // Not to be stopped by a deleted FIFO.
+    let opened = File::options()
+        .read(true)
+        .custom_flags(nix::libc::O_NONBLOCK)
+        .open(link);
+    let mut file = match opened {
         Ok(file) => file,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound) => return Ok(()),
         // A deleted socket or device has no bytes to read.

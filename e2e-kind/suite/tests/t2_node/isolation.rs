@@ -81,37 +81,52 @@ pub async fn audit(lab: &Lab) -> Result<()> {
         record.get("status").and_then(Value::as_u64) == Some(200),
         "the record's status: {record}"
     );
-    chained(&pod::audit_records(
-        &pod::logs(&lab.world, purchase, pod::SENTINEL).await?,
-    ))?;
-    // The positive control: a record that is left out breaks the chain.
-    let mut gap = pod::audit_records(&pod::logs(&lab.world, purchase, pod::SENTINEL).await?);
+    let records = pod::audit_lines(&pod::logs(&lab.world, purchase, pod::SENTINEL).await?);
+    chained(&records)?;
+    // The positive controls: a record that is left out, and one that is altered, break the chain.
     ensure!(
-        gap.len() >= 3,
+        records.len() >= 3,
         "three calls at least were made, {} are recorded",
-        gap.len()
+        records.len()
     );
+    let mut gap = records.clone();
     gap.remove(1);
     ensure!(chained(&gap).is_err(), "a gap in the chain was not seen");
+    let mut altered = records;
+    altered[1] = altered[1].replace("\"status\":200", "\"status\":500");
+    ensure!(chained(&altered).is_err(), "an altered record was not seen");
     Ok(())
 }
 
-/// Each record names the hash of the one before it.
-fn chained(records: &[Value]) -> Result<()> {
-    let text = |record: &Value, field: &str| {
-        record
-            .get(field)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    for pair in records.windows(2) {
+/// Each record's hash is SHA-256 of the hash before it and of the record without its own, and `seq` counts.
+/// Written here from the documents, not from the sentinel.
+fn chained(records: &[String]) -> Result<()> {
+    let mut before: Option<(u64, String)> = None;
+    for line in records {
+        let record: Value = serde_json::from_str(line)?;
+        let text = |field: &str| {
+            record
+                .get(field)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let seq = record.get("seq").and_then(Value::as_u64).context("no seq")?;
+        let (body, _) = line
+            .rsplit_once(",\"hash\":")
+            .context("the hash is not the last member")?;
+        let digest = Sha256::digest(format!("{}{body}}}", text("prev")));
         ensure!(
-            text(&pair[1], "prev") == text(&pair[0], "hash"),
-            "{} does not follow {}",
-            pair[1],
-            pair[0]
+            HEXLOWER.encode(&digest) == text("hash"),
+            "the hash of record {seq} is wrong: {line}"
         );
+        if let Some((last, hash)) = before {
+            ensure!(
+                seq == last + 1 && text("prev") == hash,
+                "record {seq} does not follow record {last}"
+            );
+        }
+        before = Some((seq, text("hash")));
     }
     Ok(())
 }

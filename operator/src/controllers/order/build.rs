@@ -13,7 +13,12 @@ use trustbridge_kit::apply::{Built, StatusWrite, Target};
 pub(super) fn quote_name(order: &Order, org: &str) -> String {
     match &order.spec.quote_ref {
         Some(quote) => quote.name.clone(),
-        None => names::object_name(org, "Quote", &format!("order/{}", order.name_any())),
+        // With the order's UID: an order that is made again under its name gets a quote of its own, and
+        // nobody can lay one ready for it.
+        None => {
+            let natural_id = format!("order/{}/{}", order.name_any(), order.uid().unwrap_or_default());
+            names::object_name(org, "Quote", &natural_id)
+        }
     }
 }
 
@@ -24,15 +29,19 @@ pub(super) fn instance_names(order: &Order) -> Vec<String> {
         .collect()
 }
 
-/// The request for a price at list.
-pub(super) fn quote(order: &Order, org: &str, offer: &NameRef) -> Built {
-    let spec = QuoteSpec {
+/// What the order asks a price for.
+pub(super) fn quote_spec(order: &Order, offer: &NameRef) -> QuoteSpec {
+    QuoteSpec {
         offer_ref: offer.clone(),
         mode: order.spec.mode,
         instances: order.spec.instances,
         billing_model: order.spec.billing.as_ref().and_then(|b| b.model),
-    };
-    let mut quote = Quote::new(&quote_name(order, org), spec);
+    }
+}
+
+/// The request for a price at list.
+pub(super) fn quote(order: &Order, org: &str, offer: &NameRef) -> Built {
+    let mut quote = Quote::new(&quote_name(order, org), quote_spec(order, offer));
     quote.metadata = metadata(order, org, &quote.name_any());
     Built::of(&quote)
 }
@@ -43,7 +52,11 @@ pub(super) fn acceptance(order: &Order, quote: &Quote) -> StatusWrite {
         target: Target::of(quote),
         uid: quote.uid().unwrap_or_default(),
         resource_version: quote.resource_version().unwrap_or_default(),
-        status: json!({"phase": "Accepted", "orderRef": {"name": order.name_any()}}),
+        status: json!({
+            "phase": "Accepted",
+            "orderRef": {"name": order.name_any()},
+            "orderUid": order.uid(),
+        }),
     }
 }
 

@@ -80,6 +80,11 @@ fn pending(seen: &Observed, status: &mut OrderStatus, now: Timestamp) -> (Vec<Wr
 
 /// Confirmed, Provisioning, Active, Failed: the TunePods exist, and the phase says how they are.
 fn provide(seen: &Observed, status: &mut OrderStatus) -> Vec<Write> {
+    if status.phase == OrderPhase::Confirmed {
+        // The intent alone, and read back: an order that says Confirmed has nothing to end.
+        status.phase = OrderPhase::Provisioning;
+        return Vec::new();
+    }
     let has = |name: &String| seen.tunepods.iter().any(|t| t.name_any() == *name);
     let missing = build::instance_names(&seen.order)
         .into_iter()
@@ -98,10 +103,11 @@ fn provide(seen: &Observed, status: &mut OrderStatus) -> Vec<Write> {
             })
         })
         .collect();
-    let all = |phase| writes.is_empty() && seen.tunepods.iter().all(|t| phase_of(t) == phase);
+    // Counted against the order and not against what was asked for: of nothing, everything is ready.
+    let are_all_there = u32::try_from(seen.tunepods.len()) == Ok(seen.order.spec.instances);
+    let all = |phase| are_all_there && seen.tunepods.iter().all(|t| phase_of(t) == phase);
     let any_failed = seen.tunepods.iter().any(|t| phase_of(t) == TunePodPhase::Failed);
     status.phase = match status.phase {
-        OrderPhase::Confirmed => OrderPhase::Provisioning,
         OrderPhase::Provisioning if any_failed => OrderPhase::Failed,
         OrderPhase::Provisioning if all(TunePodPhase::Ready) => OrderPhase::Active,
         OrderPhase::Failed if !any_failed => OrderPhase::Provisioning,
@@ -118,7 +124,12 @@ fn provide(seen: &Observed, status: &mut OrderStatus) -> Vec<Write> {
 /// The end was asked for: the phase says so in the write that begins it.
 fn begin_end(seen: &Observed, status: &mut OrderStatus, now: Timestamp) -> Vec<Write> {
     if status.phase == OrderPhase::Confirmed {
-        status.phase = OrderPhase::Cancelled;
+        // Whatever exists is ended first, and only an order that is past Confirmed ends what it has.
+        status.phase = if seen.tunepods.is_empty() {
+            OrderPhase::Cancelled
+        } else {
+            OrderPhase::Provisioning
+        };
         return Vec::new();
     }
     status.phase = OrderPhase::Terminating;

@@ -13,6 +13,7 @@
 //! quote has one order, because the Quote's version decides who wrote first.
 
 mod build;
+mod conclude;
 mod cost;
 mod decide;
 mod pending;
@@ -137,7 +138,8 @@ async fn reconcile(order: Arc<Order>, ctx: Arc<Context>) -> Result<Action, Error
         return Ok(Action::await_change());
     };
     let plan = decide::decide(&seen, ctx.now());
-    execute::act(&ctx, &plan).await?;
+    let outcome = execute::act(&ctx, &plan).await?;
+    let plan = conclude::conclude(&seen, plan, outcome, ctx.now());
     execute::settle(
         &ctx,
         FieldManager::ORDER_STATUS,

@@ -105,6 +105,9 @@ fn quoted(seen: &Observed, now: Timestamp) -> Next {
         return no_quote(seen);
     };
     let status = quote.status.clone().unwrap_or_default();
+    if let Some(held) = other_request(seen, quote) {
+        return held;
+    }
     if let Some(refusal) = wrong_quote(seen, quote) {
         return refusal;
     }
@@ -162,6 +165,18 @@ fn no_quote(seen: &Observed) -> Next {
     }
 }
 
+/// Whether the quote under the name of ours asks for something else than we would: then somebody else made it.
+fn other_request(seen: &Observed, quote: &Quote) -> Option<Next> {
+    let offer = seen.order.spec.offer_ref.as_ref()?;
+    (quote.spec != build::quote_spec(&seen.order, offer)).then(|| {
+        let text = format!(
+            "`spec` of quote {} is not what this order asks for, so this order did not make it; delete the quote, and it is made anew",
+            quote.name_any()
+        );
+        Next::Wait(Reason::OfferMismatch, text)
+    })
+}
+
 /// What speaks against the quote, before its own phase does.
 fn wrong_quote(seen: &Observed, quote: &Quote) -> Option<Next> {
     let wanted = seen.order.spec.quote_ref.as_ref()?;
@@ -191,12 +206,14 @@ fn wrong_quote(seen: &Observed, quote: &Quote) -> Option<Next> {
 fn confirm(seen: &Observed, quote: &Quote) -> Next {
     let status = quote.status.clone().unwrap_or_default();
     let taken_by = status.order_ref.map(|r| r.name).unwrap_or_default();
-    if taken_by != seen.order.name_any() {
+    // The UID besides: a former order of this name is another order.
+    if taken_by != seen.order.name_any() || status.order_uid != seen.order.uid() {
         return Next::Refuse(
             Reason::QuoteTaken,
             format!(
-                "quote {} was taken by order '{taken_by}'; ask for a new quote",
-                quote.name_any()
+                "quote {} was taken by order '{taken_by}' (UID {}); ask for a new quote",
+                quote.name_any(),
+                status.order_uid.as_deref().unwrap_or("unknown")
             ),
         );
     }

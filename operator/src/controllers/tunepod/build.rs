@@ -132,15 +132,38 @@ pub(super) fn endpoint_slice(tunepod: &TunePod, org: &str, address: &str) -> Bui
         "kubernetes.io/service-name": target.name,
         "endpointslice.kubernetes.io/managed-by": labels::OPERATOR,
     });
+    let endpoints: Vec<Value> = Some(address)
+        .filter(|address| !address.is_empty())
+        .map(|address| json!({"addresses": [address], "conditions": {"ready": true}}))
+        .into_iter()
+        .collect();
     let body = json!({
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": door_metadata(tunepod, org, &target, of_service),
         "addressType": if address.contains(':') { "IPv6" } else { "IPv4" },
-        "endpoints": [{"addresses": [address], "conditions": {"ready": true}}],
+        "endpoints": endpoints,
         "ports": [{"name": "http", "port": PORT, "protocol": "TCP"}],
     });
     Built { target, body }
+}
+
+/// The address type of an `EndpointSlice` cannot be changed: without an address it stays what it is.
+pub(super) fn keep_address_type(slice: &mut Built, found: Option<&Value>) {
+    const FIELD: &str = "addressType";
+    let (Some(type_), Some(body)) = (found.and_then(|f| f.get(FIELD)), slice.body.as_object_mut()) else {
+        return;
+    };
+    body.insert(FIELD.to_owned(), type_.clone());
+}
+
+/// The `EndpointSlice` without endpoints: it leads nowhere.
+pub(super) fn closed(slice: &Built) -> Built {
+    let mut closed = slice.clone();
+    if let Some(body) = closed.body.as_object_mut() {
+        body.insert("endpoints".to_owned(), json!([]));
+    }
+    closed
 }
 
 fn door_metadata(tunepod: &TunePod, org: &str, target: &Target, more: Value) -> Value {

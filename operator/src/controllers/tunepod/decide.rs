@@ -12,7 +12,7 @@ use trustbridge_api::condition::Reason;
 use trustbridge_api::tunepod::{NodePoolState, NodePoolStatus, PodReference};
 use trustbridge_api::{TunePodStatus, labels};
 use trustbridge_domain::phase::TunePodPhase as Phase;
-use trustbridge_kit::apply::{FieldManager, Target};
+use trustbridge_kit::apply::{Built, FieldManager, Target};
 
 /// Pause before a TunePod that is moving is looked at again, should an event be missed.
 pub(super) const MOVING: Duration = Duration::from_secs(15);
@@ -95,6 +95,9 @@ pub(super) fn finalizers(seen: &Observed, list: Vec<&'static str>) -> Write {
 }
 
 fn provisioning(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
+    if let Some(text) = status::elsewhere(seen) {
+        return said(seen, status, now, Reason::ForeignNodePool, &text);
+    }
     let name = &seen.pool.name;
     match &seen.pool_view {
         None => Plan::rest(status).within(status::until_attempt(seen, now)),
@@ -207,6 +210,9 @@ fn is_lost(pod: &PodSight) -> bool {
 
 fn create_pod(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
     status.pod = None;
+    if let Some(text) = status::elsewhere(seen) {
+        return said(seen, status, now, Reason::ForeignNodePool, &text);
+    }
     // Created once and never applied again: what is running is what the webhook admitted. Its name is the
     // lock; after a crash the next look finds it and knows it by the UID that it carries.
     let pod = build::pod(&seen.tunepod, &seen.org, &seen.node_selector, &seen.settings.pods);
@@ -253,6 +259,17 @@ fn door(seen: &Observed) -> Vec<Write> {
         .collect()
 }
 
+/// The door leads nowhere any more: the address may be another pod's by the time that the pod is back.
+fn shut(seen: &Observed) -> Vec<Write> {
+    let is_there = |built: &Built| seen.leftovers.iter().any(|(target, _)| *target == built.target);
+    seen.door
+        .iter()
+        .map(|(built, _)| built)
+        .filter(|built| built.target.resource.kind == "EndpointSlice" && is_there(built))
+        .map(|built| Write::Apply(FieldManager::TUNEPOD, build::closed(built)))
+        .collect()
+}
+
 /// Ready: stays so while the pod is; the first look that finds it otherwise stops the meter.
 fn serve(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
     match &seen.pod {
@@ -272,13 +289,11 @@ fn serve(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<Tun
             status.phase = Phase::Degraded;
             status.url = None;
             close_interval(&mut status, "Degraded", now);
-            said(
-                seen,
-                status,
-                now,
-                Reason::PodLost,
-                &format!("not ready any more: {words}"),
-            )
+            let text = format!("not ready any more: {words}");
+            Plan {
+                writes: shut(seen),
+                ..said(seen, status, now, Reason::PodLost, &text)
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::build;
 use super::decide::{finalizers, said};
-use super::observe::Observed;
+use super::observe::{GONE_WITHIN, Observed};
 use super::status::{self, close_interval};
 use crate::controllers::execute::{Plan, Write};
 use crate::nodepool::{PoolCall, PoolView};
@@ -40,7 +40,8 @@ pub(super) fn drain(seen: &Observed, mut status: TunePodStatus, now: Timestamp) 
         .map(|(target, uid)| Write::Delete(target.clone(), uid.clone()))
         .collect();
     match &seen.pod {
-        Some(pod) if pod.is_ours => {
+        // A node that is gone or does not answer keeps its pod for ever; the pool must not wait for it.
+        Some(pod) if pod.is_ours && pod.gone_by.is_none_or(|by| now < by) => {
             if !pod.is_leaving {
                 writes.push(Write::Delete(
                     build::pod_target(&seen.tunepod, &seen.org),
@@ -56,7 +57,15 @@ pub(super) fn drain(seen: &Observed, mut status: TunePodStatus, now: Timestamp) 
             );
             Plan { writes, ..plan }
         }
-        _ => {
+        left => {
+            let text = match left {
+                Some(pod) if pod.is_ours => format!(
+                    "pod {} is still there {} s after its deletion was asked for, though its time is over; the node pool is deleted all the same",
+                    seen.tunepod.name_any(),
+                    GONE_WITHIN.as_secs()
+                ),
+                _ => "the pod is gone; the node pool is being deleted".to_owned(),
+            };
             status.pod = None;
             status.phase = Phase::Wiping;
             // The intent to delete, written before the provider is asked.
@@ -68,13 +77,7 @@ pub(super) fn drain(seen: &Observed, mut status: TunePodStatus, now: Timestamp) 
                 pool.failures = 0;
                 pool.last_error = None;
             }
-            let plan = said(
-                seen,
-                status,
-                now,
-                Reason::Terminating,
-                "the pod is gone; the node pool is being deleted",
-            );
+            let plan = said(seen, status, now, Reason::Terminating, &text);
             Plan { writes, ..plan }
         }
     }
@@ -84,11 +87,14 @@ pub(super) fn wipe(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -
     if status.node_pool.is_none() {
         return wiped(seen, status, now);
     }
+    if let Some(text) = status::elsewhere(seen) {
+        return said(seen, status, now, Reason::ForeignNodePool, &text);
+    }
     match &seen.pool_view {
         None => Plan::rest(status).within(status::until_attempt(seen, now)),
         Some(Ok(PoolView::Absent)) => wiped(seen, status, now),
-        // A pool of that name which belongs to somebody else is not ours: ours is not there.
-        Some(Err(error)) if error.class == Reason::ForeignNodePool => wiped(seen, status, now),
+        // A pool of that name which is tagged as another's is not ours: ours is not there.
+        Some(Err(error)) if error.is_anothers() => wiped(seen, status, now),
         // The operation that was written down since Wiping began is the deletion.
         Some(Ok(PoolView::Working {
             state,

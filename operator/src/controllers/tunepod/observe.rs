@@ -1,6 +1,6 @@
 //! Reads what a TunePod's decision needs.
 
-use super::build;
+use super::{build, status};
 use crate::context::{Context, Error};
 use crate::nodepool::{PoolError, PoolIntent, PoolView};
 use crate::settings::Settings;
@@ -8,11 +8,13 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
 use kube::ResourceExt;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use trustbridge_api::{TunePod, labels};
 use trustbridge_azure::arm::pool_name;
 use trustbridge_domain::names::{org_of_namespace, protected_namespace};
 use trustbridge_domain::phase::TunePodPhase;
 use trustbridge_kit::apply::{Built, Target};
+use trustbridge_kit::clock::plus;
 use trustbridge_kit::cover::covers;
 
 /// What a decision sees.
@@ -32,6 +34,9 @@ pub(crate) struct Observed {
     pub(crate) settings: Settings,
 }
 
+/// Time after the request to delete a pod in which it should be gone, unless its grace is longer.
+pub(super) const GONE_WITHIN: Duration = Duration::from_mins(5);
+
 /// What matters of a pod.
 #[allow(clippy::struct_excessive_bools)] // Independent facts, not states.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +45,8 @@ pub(crate) struct PodSight {
     pub(crate) phase: String,
     pub(crate) is_ours: bool,
     pub(crate) is_leaving: bool,
+    /// When a pod that is leaving should be gone at the latest.
+    pub(crate) gone_by: Option<Timestamp>,
     pub(crate) is_ready: bool,
     /// The webhook has put the sentinel in.
     pub(crate) is_guarded: bool,
@@ -82,7 +89,7 @@ pub(super) async fn observe(ctx: &Context, tunepod: &TunePod) -> Result<Option<O
         org,
         pool,
     };
-    if asks_provider(&seen.tunepod, ctx.now()) {
+    if asks_provider(&seen.tunepod, &seen.provider, ctx.now()) {
         seen.pool_view = Some(ctx.pools.observe(&seen.pool).await);
     }
     if phase(&seen.tunepod) >= TunePodPhase::Verifying && phase(&seen.tunepod) != TunePodPhase::Wiped {
@@ -113,11 +120,12 @@ pub(super) fn intent(tunepod: &TunePod, org: &str) -> PoolIntent {
 
 /// The provider is asked only about a pool whose intent was written down, and not before the time that is
 /// written beside it: a watch event must not go around a breaker.
-fn asks_provider(tunepod: &TunePod, now: Timestamp) -> bool {
+pub(super) fn asks_provider(tunepod: &TunePod, provider: &str, now: Timestamp) -> bool {
     use TunePodPhase::{Degraded, Provisioning, Verifying, Wiping};
     let written = tunepod.status.as_ref().and_then(|s| s.node_pool.as_ref());
     let is_time = written.is_some_and(|p| p.next_attempt_at.as_ref().is_none_or(|at| now >= at.0));
-    is_time && matches!(phase(tunepod), Provisioning | Verifying | Degraded | Wiping)
+    let is_here = written.is_some_and(|p| !status::is_elsewhere(&p.provider, provider));
+    is_time && is_here && matches!(phase(tunepod), Provisioning | Verifying | Degraded | Wiping)
 }
 
 fn phase(tunepod: &TunePod) -> TunePodPhase {
@@ -131,8 +139,11 @@ async fn see_pod(ctx: &Context, seen: &mut Observed) -> Result<(), Error> {
     let service = build::service(&seen.tunepod, &seen.org);
     let address = seen.pod.as_ref().and_then(|p| p.ip.clone());
     let slice = build::endpoint_slice(&seen.tunepod, &seen.org, address.as_deref().unwrap_or_default());
-    for built in [service, slice] {
+    for mut built in [service, slice] {
         let found = ctx.writer.get_any(&built.target).await?;
+        if address.is_none() {
+            build::keep_address_type(&mut built, found.as_ref());
+        }
         let uid = found
             .as_ref()
             .and_then(|f| f.pointer("/metadata/uid"))
@@ -159,12 +170,21 @@ pub(super) fn sight(pod: &Pod, tunepod_uid: &str) -> PodSight {
         is_guarded: pod.annotations().contains_key(labels::INJECTED_HASH),
         created: pod.metadata.creation_timestamp.as_ref().map(|t| t.0),
         is_leaving: pod.metadata.deletion_timestamp.is_some(),
+        gone_by: gone_by(pod),
         is_ready: condition("Ready").is_some_and(|c| c.status == "True"),
         unscheduled: unscheduled.map(|c| c.message.clone().unwrap_or_default()),
         said: said(&status),
         ip: status.pod_ip.filter(|ip| !ip.is_empty()),
         phase: status.phase.unwrap_or_default(),
     }
+}
+
+/// The deletion timestamp is the end of the grace period, which began when the deletion was asked for.
+fn gone_by(pod: &Pod) -> Option<Timestamp> {
+    let end = pod.metadata.deletion_timestamp.as_ref()?.0;
+    let grace = pod.metadata.deletion_grace_period_seconds.unwrap_or_default();
+    let limit = i64::try_from(GONE_WITHIN.as_secs()).unwrap_or(i64::MAX);
+    Some(plus(end, limit.saturating_sub(grace).max(0)))
 }
 
 /// The first container that has something to say: last words before what it waits for, sidecars first.

@@ -98,6 +98,22 @@ pub(super) fn pool(status: &mut TunePodStatus, state: NodePoolState, operation_u
     }
 }
 
+/// Why the provider is not asked: the pool was made at another one than this operator is configured for.
+pub(super) fn elsewhere(seen: &Observed) -> Option<String> {
+    let pool = seen.tunepod.status.as_ref().and_then(|s| s.node_pool.as_ref())?;
+    is_elsewhere(&pool.provider, &seen.provider).then(|| {
+        format!(
+            "node pool {} is at provider '{}', but `--node-pool-provider` is '{}': it is not asked; start the operator with '{}' until this TunePod is wiped",
+            pool.name, pool.provider, seen.provider, pool.provider
+        )
+    })
+}
+
+/// Whether a pool that is written down at `written` is not at `configured`.
+pub(super) fn is_elsewhere(written: &str, configured: &str) -> bool {
+    !written.is_empty() && written != configured
+}
+
 /// The pool has its nodes.
 pub(super) fn pool_ready(status: &mut TunePodStatus, generation: Option<i64>, now: Timestamp, name: &str) {
     pool(status, NodePoolState::Ready, None);

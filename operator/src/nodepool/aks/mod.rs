@@ -9,7 +9,7 @@
 mod reading;
 
 use super::{Answer, NodePoolProvider, PoolError, PoolIntent, PoolView};
-use reading::{accepted, body, refused, trouble, view, working};
+use reading::{accepted, body, foreign, refused, trouble, view, working};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -121,8 +121,9 @@ impl Aks {
     }
 
     async fn make(&self, pool: &PoolIntent) -> Result<PoolView, PoolError> {
-        let deadline = Deadline::after(CALL);
         let _turn = self.my_turn().await?;
+        // Counted from here: waiting for the turn has its own deadline.
+        let deadline = Deadline::after(CALL);
         self.forget(&pool.name);
         if let Some(found) = self
             .pools
@@ -139,8 +140,9 @@ impl Aks {
     }
 
     async fn destroy(&self, pool: &PoolIntent) -> Result<PoolView, PoolError> {
-        let deadline = Deadline::after(CALL);
         let _turn = self.my_turn().await?;
+        // Counted from here: waiting for the turn has its own deadline.
+        let deadline = Deadline::after(CALL);
         self.forget(&pool.name);
         let found = self
             .pools
@@ -148,9 +150,9 @@ impl Aks {
             .await
             .map_err(|e| trouble(&e))?;
         let view = match found {
-            // One of somebody else's under our name is not ours to delete, and ours is not there.
             None => return Ok(PoolView::Absent),
-            Some(other) if !other.belongs_to(&pool.tunepod_uid) => return Ok(PoolView::Absent),
+            // Not ours to delete; whether ours is gone, its tag says.
+            Some(other) if !other.belongs_to(&pool.tunepod_uid) => return Err(foreign(&other, pool)),
             Some(busy) if !busy.is_settled() => working(&busy),
             Some(ours) => {
                 let etag = ours.properties.e_tag.as_deref();

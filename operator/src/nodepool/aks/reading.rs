@@ -1,7 +1,7 @@
 //! What ARM's answers mean for us, and what we ask it for. Pure.
 
 use super::LOOK_AGAIN;
-use crate::nodepool::{PoolError, PoolIntent, PoolView};
+use crate::nodepool::{ANOTHERS, PoolError, PoolIntent, PoolView};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use trustbridge_api::condition::Reason;
@@ -56,15 +56,26 @@ pub(super) fn working(pool: &AgentPool) -> PoolView {
 }
 
 pub(super) fn foreign(found: &AgentPool, pool: &PoolIntent) -> PoolError {
+    let (name, ours) = (&pool.name, &pool.tunepod_uid);
+    // A pool that lost its tag may well be ours, and go on costing: nothing follows from it.
+    let (code, message) = match found.owner_uid().filter(|uid| !uid.is_empty()) {
+        Some(uid) => (
+            ANOTHERS,
+            format!(
+                "tag {TAG_UID} of node pool {name} must be '{ours}' and is '{uid}'; the pool is not touched: delete it, or its owner"
+            ),
+        ),
+        None => (
+            "UntaggedNodePool",
+            format!(
+                "tag {TAG_UID} of node pool {name} must be '{ours}' and is missing; the pool is not touched: set the tag, or delete the pool"
+            ),
+        ),
+    };
     PoolError {
         class: Reason::ForeignNodePool,
-        code: "ForeignNodePool".to_owned(),
-        message: format!(
-            "tag {TAG_UID} of node pool {} must be '{}' and is '{}'; the pool is not touched: delete it, or its owner",
-            pool.name,
-            pool.tunepod_uid,
-            found.owner_uid().unwrap_or_default()
-        ),
+        code: code.to_owned(),
+        message,
         first: Some(Duration::from_mins(5)),
         longest: Duration::from_mins(5),
     }
@@ -208,6 +219,16 @@ mod tests {
             foreign.message.contains("'u1'") && foreign.message.contains("'u2'"),
             "{foreign}"
         );
+    }
+
+    #[test]
+    fn a_pool_without_its_tag_is_not_somebody_elses() {
+        let mut bare = found("u1", "Succeeded");
+        bare.properties.tags.clear();
+        let untagged = view(Some(bare), &intent(), None).unwrap_err();
+        assert_eq!(untagged.class, Reason::ForeignNodePool);
+        assert!(!untagged.is_anothers() && untagged.message.contains("set the tag"));
+        assert!(foreign(&found("u2", "Succeeded"), &intent()).is_anothers());
     }
 
     #[test]

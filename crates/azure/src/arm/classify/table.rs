@@ -180,11 +180,11 @@ pub(super) fn weight(class: Class) -> u8 {
 pub(super) fn by_status(status: Option<u16>) -> Class {
     match status {
         Some(401 | 403) => Class::Auth,
-        Some(404) => Class::Gone,
         Some(409) => Class::Busy,
         Some(412) => Class::Stale,
         Some(429 | 503) => Class::Throttle,
-        Some(408) | None => Class::Transient,
+        // A 404 without a code that is known comes from something between us and the service.
+        Some(404 | 408) | None => Class::Transient,
         Some(400..=499) => Class::Fatal,
         Some(_) => Class::Transient,
     }
