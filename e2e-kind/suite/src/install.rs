@@ -51,7 +51,8 @@ pub async fn chart(world: &World, stage: &Stage) -> Result<String> {
     Ok("operator and webhook are available".to_owned())
 }
 
-/// Takes both charts away; what is not installed is fine. In a cluster of somebody else's they stay: with the
+/// Takes both charts and their namespace away; what is not installed is fine. The chart keeps the definitions, and with
+/// them whatever somebody else wrote. In a cluster of somebody else's they stay: with the
 /// definitions every custom resource would go, ours or not.
 pub async fn uninstall(world: &World) -> Result<String> {
     if !world.is_ours() {

@@ -46,7 +46,7 @@ pub async fn remove_all(world: &World) -> Result<String> {
             )?;
         }
     }
-    Ok(format!("{} organisations", known.len()))
+    Ok(format!("organisations that were there: {}", known.len()))
 }
 
 /// Ends the orders of an organisation, and deletes it with its namespaces.

@@ -72,10 +72,11 @@ impl Log {
     /// Appends one line, `\n` at its end. After an error the line is not part of the log, though a piece of it
     /// may lie there.
     pub(super) fn append(&mut self, line: &str) -> io::Result<()> {
-        if self.bytes > 0 && self.bytes + line.len() as u64 > self.limit {
-            if let Err(error) = self.rotate() {
-                tracing::error!(%error, "TB_AUDIT_PATH: the log was not rotated; going on in the same file");
-            }
+        if self.bytes > 0
+            && self.bytes + line.len() as u64 > self.limit
+            && let Err(error) = self.rotate()
+        {
+            tracing::error!(%error, "TB_AUDIT_PATH: the log was not rotated; going on in the same file");
         }
         if self.torn {
             self.put(b"\n")?;

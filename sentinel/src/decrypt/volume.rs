@@ -195,3 +195,49 @@ fn report(path: &Path, removed: io::Result<()>) {
         tracing::error!(path = %path.display(), %error, "memory volume");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Job, write_ram_file};
+    use crate::hydrate::AssetFile;
+    use std::path::Path;
+    use std::sync::Arc;
+    use tokio_util::sync::CancellationToken;
+    use trustbridge_tbenc::manifest::Role;
+    use trustbridge_tbenc::{Key, encrypt_stream};
+
+    fn job(dir: &Path) -> Job {
+        let key = Key::generate().unwrap();
+        let mut ciphertext = Vec::new();
+        let sealed = encrypt_stream(&b"plaintext"[..], &mut ciphertext, &key, 4).unwrap();
+        let local = dir.join("a.tbenc");
+        std::fs::write(&local, ciphertext).unwrap();
+        Job {
+            index: 0,
+            file: AssetFile {
+                path: None,
+                role: Role::Weights,
+                plaintext_bytes: sealed.plaintext_bytes,
+                sha256_ciphertext: sealed.sha256_ciphertext,
+                local,
+            },
+            place: dir.join("memory/model"),
+            chunk_bytes: 4,
+            key: Arc::new(key),
+            stop: CancellationToken::new(),
+        }
+    }
+
+    #[test]
+    fn a_file_appears_whole_and_one_that_is_stopped_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let job = job(dir.path());
+        write_ram_file(&job).unwrap();
+        assert_eq!(std::fs::read(&job.place).unwrap(), b"plaintext");
+        std::fs::remove_file(&job.place).unwrap();
+        job.stop.cancel();
+        assert!(write_ram_file(&job).is_err());
+        let left = std::fs::read_dir(dir.path().join("memory")).unwrap();
+        assert_eq!(left.count(), 0);
+    }
+}

@@ -147,6 +147,7 @@ fn a_denied_contract_never_opens_the_port() {
     );
     assert!(!world.public_is_open());
     let report: Value = serde_json::from_slice(&std::fs::read(world.termination_log()).unwrap()).unwrap();
+    assert_eq!(report["cause"], "Denied");
     assert_eq!(
         (&report["state"], &report["reason"]),
         (&json!("Suspended"), &json!("contract_unknown"))
@@ -254,6 +255,19 @@ fn files_in_memory_serve_runtimes_that_cannot_read_a_pipe() {
     sentinel.signal(Signal::SIGTERM);
     assert_eq!(sentinel.ended().code(), Some(0));
     assert_eq!(std::fs::read_dir(world.model_dir()).unwrap().count(), 0);
+}
+
+#[test]
+fn sigterm_while_files_are_written_leaves_none() {
+    let asset = Asset::directory();
+    let world = World::new(&asset);
+    let mut sentinel = world.sentinel(&[("TB_DELIVERY", "ramfile")]);
+    let written = || std::fs::read_dir(world.model_dir()).is_ok_and(|mut dir| dir.next().is_some());
+    eventually("the first file in memory", written);
+    sentinel.signal(Signal::SIGTERM);
+    assert_eq!(sentinel.ended().code(), Some(0));
+    assert!(!written());
+    assert!(!world.ready_signal().exists());
 }
 
 #[test]

@@ -1,11 +1,14 @@
-//! What the public port refuses.
+//! What the public port refuses, and what it notes of those who leave.
+
+use std::io::Write as _;
+use std::net::TcpStream;
 
 use bytes::Bytes;
 use serde_json::Value;
 use trustbridge_azure::http::{Client, Deadline};
 use trustbridge_tbenc::hex_digest;
 
-use crate::world::{self, Asset, Runtime, World, get, weights};
+use crate::world::{self, Asset, Runtime, World, eventually, get, weights};
 
 #[test]
 fn ambiguous_requests_tokens_and_sizes_are_refused() {
@@ -90,4 +93,28 @@ fn the_public_port_speaks_tls_where_it_is_set() {
         client.build().unwrap().send(request, deadline).await.unwrap()
     });
     assert_eq!(answer.status(), 200);
+}
+
+#[test]
+fn a_client_that_leaves_before_the_answer_is_in_the_audit_log() {
+    let asset = Asset::single();
+    let world = World::new(&asset);
+    let mut sentinel = world.sentinel(&[]);
+    let _runtime = Runtime::start(&world, weights(&world, &asset));
+    sentinel.wait_for("Ready");
+    let mut client = TcpStream::connect(world.public).unwrap();
+    client
+        .write_all(b"POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nthink")
+        .unwrap();
+    let in_flight = || sentinel.status().map(|status| status["in_flight"].clone());
+    eventually("the request is under way", || in_flight() == Some(1.into()));
+    drop(client);
+    eventually("the request is over", || in_flight() == Some(0.into()));
+    let log = std::fs::read_to_string(world.audit_path()).unwrap();
+    let record: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+    assert_eq!(record["path"], "/v1/completions");
+    assert_eq!(
+        (&record["outcome"], &record["status"]),
+        (&"client_closed".into(), &499.into())
+    );
 }

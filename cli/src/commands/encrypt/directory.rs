@@ -157,3 +157,29 @@ fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         .map_err(|e| Failure::file("writing", path, &e))?;
     sync(&file, path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_publication_leaves_no_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let key_path = dir.path().join("k");
+        let args = Args {
+            input: dir.path().join("model"),
+            out: dir.path().join("out"),
+            manifest: None,
+            asset_id: None,
+            chunk_bytes: 4,
+            allow_finetune: true,
+            key_out: Some(key_path.clone()),
+            exclude: Vec::new(),
+        };
+        let staged = Staged::directory(&args.out).unwrap();
+        // Somebody clears the folder in between.
+        std::fs::remove_dir_all(staged.temporary()).unwrap();
+        publish(&args, staged, &new_key().unwrap()).unwrap_err();
+        assert!(!key_path.exists());
+    }
+}

@@ -21,6 +21,9 @@ struct Cli {
     /// Draws later occurrences and pauses; printed, so that a campaign can be repeated.
     #[arg(long)]
     seed: Option<u64>,
+    /// The CI size: no more points than that, drawn by the seed among the distinct writes.
+    #[arg(long, conflicts_with = "full")]
+    sample: bool,
     /// The full size: every occurrence of every write; writes `docs/benchmarks/crash-campaign.md`.
     #[arg(long)]
     full: bool,
@@ -70,7 +73,11 @@ async fn strike(campaign: &mut Campaign<'_>, cli: &Cli) -> Result<Vec<Outcome>> 
         learned.len()
     );
     let wanted = if cli.full { usize::MAX } else { cli.points };
-    let points: Vec<Point> = campaign.points(&learned, wanted);
+    let mut points: Vec<Point> = campaign.points(&learned, wanted);
+    if cli.sample {
+        campaign.draw_from(&mut points, cli.points);
+        println!("CI size: {} of them, drawn by the seed", points.len());
+    }
     let chosen = points
         .into_iter()
         .filter(|point| cli.only.as_ref().is_none_or(|text| point.shape.contains(text)));

@@ -125,6 +125,14 @@ impl<'a> Campaign<'a> {
         points
     }
 
+    /// Leaves `wanted` of the points, drawn by the seed, in their order.
+    pub fn draw_from(&mut self, points: &mut Vec<Point>, wanted: usize) {
+        while points.len() > wanted {
+            let at = usize::try_from(self.draw()).unwrap_or(usize::MAX) % points.len();
+            points.remove(at);
+        }
+    }
+
     /// One story with the operator killed at that point.
     pub async fn run(&mut self, point: &Point, clean: &Value) -> Result<Outcome> {
         let begun = Instant::now();

@@ -309,6 +309,13 @@ fn tunepod_rules() -> Vec<Rule> {
         ),
         update(
             "TunePod",
+            "`spec.contractId` and `spec.modelAssetRef` must not change",
+            json!({}),
+            json!({"spec": {"termination": {"reason": "OrderTerminated"}}}),
+            json!({"spec": {"contractId": "another"}}),
+        ),
+        update(
+            "TunePod",
             "`spec.termination` is set once and must not change",
             json!({"spec": {"termination": {"reason": "OrderTerminated"}}}),
             json!({"metadata": {"labels": {"note": "x"}}}),

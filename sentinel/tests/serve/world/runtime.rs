@@ -90,7 +90,11 @@ async fn demo(State(loaded): State<Loaded>, headers: HeaderMap) -> Json<Value> {
     Json(json!({"loaded": true, "files": *loaded.lock().unwrap(), "headers": seen}))
 }
 
+/// Says back what it was told; `think` makes it think for ever.
 async fn echo(body: String) -> String {
+    if body == "think" {
+        std::future::pending::<()>().await;
+    }
     body
 }
 

@@ -107,7 +107,7 @@ const TABLE: &[(Option<u16>, &str, &str, Class)] = &[
     (Some(404), "ResourceNotFound", "", Gone),
     (Some(404), "NotFound", "", Gone),
     (Some(404), "ResourceGroupNotFound", "", Gone),
-    (Some(404), "", "", Gone),
+    (Some(404), "", "", Transient),
     (Some(500), "", "", Transient),
     (Some(500), "InternalOperationError", "", Transient),
     (Some(502), "", "<html>", Transient),
