@@ -33,7 +33,7 @@ pub enum Provider {
     Static,
 }
 
-/// Flags of the operator; each is also an environment variable.
+/// Flags of the operator; nearly each is also an environment variable.
 #[derive(Clone, Debug, Args)]
 pub struct Flags {
     /// Namespace of the operator itself: its lease lies there.
@@ -118,13 +118,8 @@ pub struct Pods {
         default_value = "localhost/trustbridge-double:dev"
     )]
     pub runtime_image: String,
-    /// Argument of the model server where an order names none; may be repeated.
-    #[arg(
-        long = "runtime-arg",
-        env = "TB_RUNTIME_ARGS",
-        value_delimiter = ',',
-        default_value = "runtime"
-    )]
+    /// Argument of the model server where an order names none; may be repeated. Unset leaves it to the image.
+    #[arg(long = "runtime-arg", allow_hyphen_values = true)]
     pub runtime_args: Vec<String>,
     /// Memory of the model server where an order names none.
     #[arg(long, env = "TB_RUNTIME_MEMORY", default_value = "512Mi")]
@@ -195,6 +190,18 @@ pub(crate) mod tests {
         let settings = settings();
         assert_eq!(settings.pods.egress_ports, [443]);
         assert_eq!(settings.pods.cluster_cidrs.len(), 2);
+    }
+
+    #[test]
+    fn arguments_of_the_model_server_are_taken_as_they_are() {
+        assert!(settings().pods.runtime_args.is_empty(), "the image has its own");
+        let given = [
+            "trustbridge-operator",
+            "--runtime-arg=--lora-modules=a,b",
+            "--runtime-arg=--port",
+        ];
+        let cli = Cli::parse_from(given);
+        assert_eq!(cli.flags.pods.runtime_args, ["--lora-modules=a,b", "--port"]);
     }
 
     #[test]

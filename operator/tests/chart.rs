@@ -35,14 +35,20 @@ fn as_rule(row: &Row) -> Rule {
 
 /// The rules of the first object of `kind` in the template. They hold no template expression.
 fn granted(template: &str, kind: &str) -> Vec<Rule> {
-    let object = template.split("\n---\n").find(|o| o.contains(&format!("\nkind: {kind}\n"))).unwrap();
+    let object = template
+        .split("\n---\n")
+        .find(|o| o.contains(&format!("\nkind: {kind}\n")))
+        .unwrap();
     let rules = &object[object.find("\nrules:\n").unwrap()..];
     serde_saphyr::from_str::<Rules>(rules).unwrap().rules
 }
 
 #[test]
 fn the_chart_grants_the_table() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/trustbridge/templates/operator/rbac.yaml");
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../charts/trustbridge/templates/operator/rbac.yaml"
+    );
     let template = std::fs::read_to_string(path).unwrap();
     for (scope, kind) in [(Scope::Cluster, "ClusterRole"), (Scope::OwnNamespace, "Role")] {
         let table: Vec<Rule> = ROWS.iter().filter(|r| r.scope == scope).map(as_rule).collect();

@@ -109,7 +109,7 @@ reasons! {
     Capacity,
     /// ARM asked to slow down. Tried again at the time given.
     Throttle,
-    /// ARM refuses the request as it is. Correct the node pool settings; asked again after an hour, or when the operator starts with other settings.
+    /// ARM refuses the request as it is. Correct the node pool settings; it is asked again at the time given.
     Fatal,
     /// The operator's identity lacks a right. Grant it; tried again every five minutes.
     Auth,

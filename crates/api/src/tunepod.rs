@@ -22,6 +22,7 @@ use trustbridge_domain::usage::Interval;
     doc = "One instance of an order: its GPU nodes and, on them, the guarded model server. Written by the operator.",
     validation = Rule::new("self.spec.mode != 'protectedModel' || (has(self.spec.modelAssetRef) && has(self.spec.contractId))").message("`spec.modelAssetRef` and `spec.contractId` must be set with mode 'protectedModel'").field_path(".spec"),
     validation = Rule::new("self.spec.mode == oldSelf.spec.mode && self.spec.orderRef == oldSelf.spec.orderRef && self.spec.gpus == oldSelf.spec.gpus && self.spec.vmSize == oldSelf.spec.vmSize").message("`spec.mode`, `spec.orderRef`, `spec.gpus` and `spec.vmSize` must not change").field_path(".spec"),
+    validation = Rule::new("has(self.spec.contractId) == has(oldSelf.spec.contractId) && (!has(self.spec.contractId) || self.spec.contractId == oldSelf.spec.contractId) && has(self.spec.modelAssetRef) == has(oldSelf.spec.modelAssetRef) && (!has(self.spec.modelAssetRef) || self.spec.modelAssetRef == oldSelf.spec.modelAssetRef)").message("`spec.contractId` and `spec.modelAssetRef` must not change").field_path(".spec"),
     validation = Rule::new("!has(oldSelf.spec.termination) || (has(self.spec.termination) && self.spec.termination == oldSelf.spec.termination)").message("`spec.termination` is set once and must not change").field_path(".spec.termination"),
     selectable = ".spec.orderRef.name",
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
@@ -81,6 +82,7 @@ pub struct TunePodTermination {
 /// Observed state of a TunePod.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(oldSelf.intervals) || has(self.intervals)").message("`intervals` must keep every interval, and closed ones must not change"))]
 pub struct TunePodStatus {
     /// Generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -51,9 +51,8 @@ pub async fn chart(world: &World, stage: &Stage) -> Result<String> {
     Ok("operator and webhook are available".to_owned())
 }
 
-/// Takes both charts and their namespace away; what is not installed is fine. The chart keeps the definitions, and with
-/// them whatever somebody else wrote. In a cluster of somebody else's they stay: with the
-/// definitions every custom resource would go, ours or not.
+/// Takes both charts and their namespace away; what is not installed is fine. In a cluster of somebody else's they
+/// stay: with the definitions every custom resource would go, ours or not.
 pub async fn uninstall(world: &World) -> Result<String> {
     if !world.is_ours() {
         return Ok("left where they are: the cluster is not ours".to_owned());
@@ -70,7 +69,15 @@ pub async fn uninstall(world: &World) -> Result<String> {
         let mut command = helm_command(world);
         command::output(command.args(arguments), LIMIT).await?;
     }
-    Ok("both charts".to_owned())
+    let namespace = [
+        "delete",
+        "namespace",
+        NAMESPACE,
+        "--ignore-not-found",
+        "--timeout=55s",
+    ];
+    Kubectl::of(world).run(&namespace).await?;
+    Ok(format!("both charts and namespace {NAMESPACE}"))
 }
 
 /// What `helm test` says.

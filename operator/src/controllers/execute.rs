@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::time::Duration;
 use trustbridge_api::condition::Reason;
-use trustbridge_kit::apply::{Built, Error as WriteError, FieldManager, StatusWrite, Target};
+use trustbridge_kit::apply::{Built, Error as WriteError, FieldManager, StatusWrite, Target, Writer};
 use trustbridge_kit::events::Note;
 
 /// Longest pause before an object is looked at again although nothing about it changed.
@@ -85,13 +85,10 @@ pub struct Outcome {
 
 /// Carries out writes and the external call of `plan`.
 pub async fn act<S>(ctx: &Context, plan: &Plan<S>) -> Result<Outcome, Error> {
-    let mut outcome = Outcome::default();
-    for write in &plan.writes {
-        // The first refusal is told; what does not hang on it goes on.
-        if let Some(words) = one(ctx, write).await? {
-            outcome.refused.get_or_insert(words);
-        }
-    }
+    let mut outcome = Outcome {
+        refused: all(&ctx.writer, &plan.writes).await?,
+        ..Outcome::default()
+    };
     if let Some(call) = plan.call.as_ref().filter(|_| outcome.refused.is_none()) {
         // Asked right before the call as before each write: a former leader must not make node pools.
         ctx.writer.check_leader()?;
@@ -103,8 +100,18 @@ pub async fn act<S>(ctx: &Context, plan: &Plan<S>) -> Result<Outcome, Error> {
     Ok(outcome)
 }
 
-async fn one(ctx: &Context, write: &Write) -> Result<Option<String>, Error> {
-    let writer = &ctx.writer;
+/// Carries out a plan's writes; the words of the first refusal. What does not hang on it goes on.
+async fn all(writer: &Writer, plan: &[Write]) -> Result<Option<String>, Error> {
+    let mut refused = None;
+    for write in plan {
+        if let Some(words) = one(writer, write).await? {
+            refused.get_or_insert(words);
+        }
+    }
+    Ok(refused)
+}
+
+async fn one(writer: &Writer, write: &Write) -> Result<Option<String>, Error> {
     match write {
         Write::Apply(manager, built) => writer.apply(*manager, built).await?,
         Write::Status(manager, status) => writer.status(*manager, status).await?,
@@ -224,7 +231,43 @@ const fn is_progress(reason: Reason) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::client::Body;
     use serde_json::json;
+    use std::sync::{Arc, Mutex};
+    use trustbridge_kit::lease::Leader;
+    use trustbridge_kit::telemetry::Metrics;
+
+    /// A writer to an API server that refuses everything, and what it was asked.
+    fn refusing() -> (Writer, Arc<Mutex<Vec<String>>>) {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&asked);
+        let service = tower::service_fn(move |request: http::Request<Body>| {
+            log.lock().unwrap().push(request.method().to_string());
+            let words = format!("exceeded quota {}", log.lock().unwrap().len());
+            let body = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 403, "reason": "Forbidden", "message": words});
+            let answer = http::Response::builder().status(403);
+            let answer = answer.body(Body::from(body.to_string().into_bytes())).unwrap();
+            async move { Ok::<_, std::convert::Infallible>(answer) }
+        });
+        let client = kube::Client::new(service, "default");
+        (
+            Writer::new(client, Leader::alone(), Arc::new(Metrics::default())),
+            asked,
+        )
+    }
+
+    #[tokio::test]
+    async fn a_refused_create_does_not_hold_up_the_others() {
+        let (writer, asked) = refusing();
+        let mut object = ConfigMap::default();
+        object.metadata.name = Some("a".to_owned());
+        object.metadata.namespace = Some("tb-acme".to_owned());
+        let create = Write::Create(FieldManager::ORDER, Built::of(&object));
+        let refused = all(&writer, &[create.clone(), create]).await.unwrap();
+        assert_eq!(refused.as_deref(), Some("exceeded quota 1"), "the first is told");
+        assert_eq!(*asked.lock().unwrap(), ["POST", "POST"]);
+    }
 
     #[test]
     fn only_changed_conditions_are_told() {

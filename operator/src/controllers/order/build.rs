@@ -11,15 +11,13 @@ use trustbridge_kit::apply::{Built, StatusWrite, Target};
 
 /// Name of the quote that the order takes: the one that it names, or the one that is made for it.
 pub(super) fn quote_name(order: &Order, org: &str) -> String {
-    match &order.spec.quote_ref {
-        Some(quote) => quote.name.clone(),
-        // With the order's UID: an order that is made again under its name gets a quote of its own, and
-        // nobody can lay one ready for it.
-        None => {
-            let natural_id = format!("order/{}/{}", order.name_any(), order.uid().unwrap_or_default());
-            names::object_name(org, "Quote", &natural_id)
-        }
+    if let Some(quote) = &order.spec.quote_ref {
+        return quote.name.clone();
     }
+    // With the order's UID: an order that is made again under its name gets a quote of its own, and nobody
+    // can lay one ready for it.
+    let natural_id = format!("order/{}/{}", order.name_any(), order.uid().unwrap_or_default());
+    names::object_name(org, "Quote", &natural_id)
 }
 
 /// Names of the TunePods that the order has.

@@ -62,7 +62,12 @@ fn not_ready(seen: &Observed) -> Option<(Reason, String)> {
     let wanted = usize::try_from(seen.order.spec.instances).unwrap_or(usize::MAX);
     let is_missing = seen.tunepods.len() < wanted;
     if is_missing && seen.offer.is_none() {
-        let name = seen.order.spec.offer_ref.as_ref().map_or("of the quote", |r| &r.name);
+        let name = seen
+            .order
+            .spec
+            .offer_ref
+            .as_ref()
+            .map_or("of the quote", |r| &r.name);
         let text = format!(
             "{} of {wanted} TunePods exist and offer '{name}' does not: the rest cannot be made; create the offer again, or end the order by `spec.termination`",
             seen.tunepods.len()
@@ -72,9 +77,7 @@ fn not_ready(seen: &Observed) -> Option<(Reason, String)> {
     let late = seen.tunepods.iter().find(|t| phase(t) != TunePodPhase::Ready);
     match late {
         Some(tunepod) => Some(said(tunepod)),
-        None if is_missing => {
-            Some((Reason::InProgress, "TunePods are being made".to_owned()))
-        }
+        None if is_missing => Some((Reason::InProgress, "TunePods are being made".to_owned())),
         None => None,
     }
 }

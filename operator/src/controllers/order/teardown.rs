@@ -30,7 +30,7 @@ fn is_done(seen: &Observed, step: TerminationStep) -> bool {
                     .as_ref()
                     .is_some_and(|t| t.data_export_confirmed)
         }
-        // A TunePod leaves Draining when its pod is gone, and not before.
+        // A TunePod leaves Draining when its pod is gone, or when its time to go is over.
         TerminationStep::Draining => all(|t| matches!(phase(t), TunePodPhase::Wiping | TunePodPhase::Wiped)),
         TerminationStep::FinalMeter => {
             all(|t| t.status.iter().flat_map(|s| &s.intervals).all(|i| i.to.is_some()))

@@ -1,6 +1,7 @@
+use super::conclude::conclude;
 use super::decide::decide;
 use super::{Observed, build};
-use crate::controllers::execute::{Plan, Write, status_write};
+use crate::controllers::execute::{Outcome, Plan, Write, status_write};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use trustbridge_api::condition::{ConditionType, Reason};
@@ -68,6 +69,7 @@ fn quote(phase: QuotePhase, taken_by: Option<&str>) -> Quote {
         valid_until: Some(Time(later(3600))),
         digest: Some("d".repeat(64)),
         order_ref: taken_by.map(NameRef::new),
+        order_uid: taken_by.map(|_| "o".to_owned()),
         ..QuoteStatus::default()
     });
     quote
@@ -294,8 +296,87 @@ fn terms_are_frozen_at_acceptance() {
     changed.quote = None;
     let plan = decide(&changed, now());
     assert_eq!(plan.status.pricing_snapshot, Some(snapshot));
-    assert!(matches!(plan.writes.as_slice(), [Write::Create(_, b)] if b.target.name == "order-1-0"));
+    assert!(plan.writes.is_empty(), "the intent comes first, alone");
     assert_eq!(plan.status.phase, OrderPhase::Provisioning);
+    changed.order.status = Some(plan.status);
+    let made = decide(&changed, now());
+    assert!(matches!(made.writes.as_slice(), [Write::Create(_, b)] if b.target.name == "order-1-0"));
+}
+
+#[test]
+fn a_quote_that_somebody_else_asked_for_is_not_taken() {
+    for phase in [QuotePhase::Issued, QuotePhase::Accepted] {
+        let mut seen = seen();
+        let mut other = quote(phase, Some("order-1"));
+        other.spec.instances = 2;
+        seen.quote = Some(other);
+        let plan = decide(&seen, now());
+        assert_eq!(
+            (plan.status.phase, accepted(&plan.status).as_str()),
+            (OrderPhase::Pending, "False/OfferMismatch")
+        );
+        assert!(plan.writes.is_empty());
+    }
+    let mut former = seen();
+    let mut taken = quote(QuotePhase::Accepted, Some("order-1"));
+    taken.status.as_mut().unwrap().order_uid = Some("former".to_owned());
+    former.quote = Some(taken);
+    assert_eq!(accepted(&decide(&former, now()).status), "False/QuoteTaken");
+    let mut late = seen();
+    late.quote = Some(quote(QuotePhase::Issued, None));
+    let over = decide(&late, later(3600));
+    assert!(over.writes.is_empty() && over.status.phase == OrderPhase::Rejected);
+    let name = build::quote_name(&late.order, "acme");
+    late.order.metadata.uid = Some("again".to_owned());
+    assert_ne!(name, build::quote_name(&late.order, "acme"));
+}
+
+#[test]
+fn active_means_that_all_that_were_ordered_are_ready() {
+    let mut seen = in_phase(OrderPhase::Provisioning);
+    seen.order.spec.instances = 2;
+    seen.tunepods = vec![tunepod(TunePodPhase::Ready)];
+    seen.offer = None;
+    for tunepods in [seen.tunepods.clone(), vec![]] {
+        seen.tunepods = tunepods;
+        let status = decide(&seen, now()).status;
+        assert_eq!(status.phase, OrderPhase::Provisioning);
+        let ready = find(&status.conditions, ConditionType::Ready).unwrap();
+        assert_eq!(
+            (ready.status.as_str(), ready.reason.as_str()),
+            ("False", "OfferNotFound")
+        );
+        assert!(ready.message.contains("'studio'"), "{}", ready.message);
+    }
+}
+
+#[test]
+fn a_refused_create_is_told_and_told_once() {
+    let refused = || Outcome {
+        refused: Some("exceeded quota: tunepods".to_owned()),
+        ..Outcome::default()
+    };
+    for (phase, type_) in [
+        (OrderPhase::Pending, ConditionType::Accepted),
+        (OrderPhase::Provisioning, ConditionType::Ready),
+    ] {
+        let mut seen = in_phase(phase);
+        seen.quote = None;
+        let plan = decide(&seen, now());
+        assert!(matches!(plan.writes.as_slice(), [Write::Create(..)]));
+        let told = conclude(&seen, plan, refused(), now());
+        let said = find(&told.status.conditions, type_).unwrap();
+        assert_eq!(
+            (said.status.as_str(), said.reason.as_str()),
+            ("False", "CreateRefused")
+        );
+        assert!(said.message.contains("exceeded quota"), "{}", said.message);
+        assert_eq!(told.status.phase, phase);
+        seen.order.status = Some(told.status);
+        let again = conclude(&seen, decide(&seen, later(60)), refused(), later(60));
+        let write = status_write(&seen.order, seen.order.status.as_ref(), &again.status);
+        assert!(write.is_none(), "{write:?}");
+    }
 }
 
 #[test]
@@ -434,6 +515,17 @@ fn an_order_that_has_nothing_yet_is_cancelled() {
     let mut seen = in_phase(OrderPhase::Confirmed);
     seen.order.spec.termination = Some(Termination::default());
     assert_eq!(decide(&seen, now()).status.phase, OrderPhase::Cancelled);
+}
+
+#[test]
+fn an_order_that_has_something_is_never_cancelled() {
+    let mut seen = in_phase(OrderPhase::Confirmed);
+    seen.order.spec.termination = Some(Termination::default());
+    seen.tunepods = vec![tunepod(TunePodPhase::Provisioning)];
+    let status = decide(&seen, now()).status;
+    assert_eq!(status.phase, OrderPhase::Provisioning);
+    seen.order.status = Some(status);
+    assert_eq!(decide(&seen, now()).status.phase, OrderPhase::Terminating);
 }
 
 #[test]

@@ -41,6 +41,9 @@ pub(super) fn conclude(
         && plan.status.phase != TunePodPhase::Wiping;
     match answer {
         _ if is_clearing => plan,
+        Err(error) if is_delete && error.is_anothers() && plan.status.phase == TunePodPhase::Wiping => {
+            ending::wiped(seen, plan.status, now)
+        }
         Err(error) => status::pool_failed(seen, plan.status, &error, now),
         Ok(PoolView::Working {
             state,

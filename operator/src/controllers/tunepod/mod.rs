@@ -17,7 +17,7 @@
 //! | Ready | Service and EndpointSlice lead to the pod | the pod is not ready; the interval closes in that write |
 //! | Degraded | a pod that failed is deleted and made again | the pod is ready, or the pool is gone |
 //! | Failed | nothing until the time that is written | that time |
-//! | Draining | door and pod are deleted | the pod is gone |
+//! | Draining | door and pod are deleted | the pod is gone, or its time to go is over |
 //! | Wiping | the pool is deleted | the provider says that it does not exist |
 //!
 //! Rights: tunepods (get list watch patch, status patch, finalizers), pods (get list watch create delete),

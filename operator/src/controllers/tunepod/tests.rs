@@ -1,6 +1,6 @@
 use super::conclude::conclude;
 use super::decide::decide;
-use super::observe::{Observed, PodSight, Said, intent, sight};
+use super::observe::{Observed, PodSight, Said, asks_provider, intent, sight};
 use super::{build, status};
 use crate::controllers::execute::{Outcome, Plan, Write, status_write};
 use crate::nodepool::{PoolCall, PoolError, PoolView};
@@ -493,6 +493,63 @@ fn every_state_ends_in_draining_and_the_pod_goes_before_the_pool() {
 }
 
 #[test]
+fn a_pod_that_does_not_go_holds_up_its_pool_only_so_long() {
+    let leaving: Pod = serde_json::from_value(serde_json::json!({
+        "metadata": {"name": "order-1-0", "uid": "pod-1", "annotations": {"trustbridge.io/tunepod-uid": "uid-1"},
+            "deletionTimestamp": later(30).to_string(), "deletionGracePeriodSeconds": 30},
+    }))
+    .unwrap();
+    let mut seen = in_phase(Phase::Draining);
+    seen.pod = Some(sight(&leaving, "uid-1"));
+    assert_eq!(decide(&seen, later(299)).status.phase, Phase::Draining);
+    let over = decide(&seen, later(300)).status;
+    assert_eq!(over.phase, Phase::Wiping);
+    let words = &find(&over.conditions, ConditionType::Ready).unwrap().message;
+    assert!(words.contains("still there 300 s after"), "{words}");
+}
+
+#[test]
+fn a_pool_of_another_provider_is_not_asked_for() {
+    for phase in [Phase::Provisioning, Phase::Verifying, Phase::Wiping] {
+        let mut seen = in_phase(phase);
+        assert!(asks_provider(&seen.tunepod, "aks", now()), "{phase}");
+        assert!(!asks_provider(&seen.tunepod, "static", now()), "{phase}");
+        seen.provider = "static".to_owned();
+        let plan = decide(&seen, now());
+        assert!(plan.call.is_none() && plan.writes.is_empty(), "{phase}");
+        assert_eq!(
+            (
+                plan.status.phase,
+                reason(&plan.status, ConditionType::Ready).as_str()
+            ),
+            (phase, "False/ForeignNodePool")
+        );
+    }
+}
+
+#[test]
+fn the_door_leads_nowhere_once_the_pod_is_not_ready() {
+    let mut seen = in_phase(Phase::Ready);
+    let slice = build::endpoint_slice(&seen.tunepod, "acme", "fd00::7");
+    seen.door = vec![
+        (build::service(&seen.tunepod, "acme"), true),
+        (slice.clone(), true),
+    ];
+    seen.leftovers = vec![(slice.target.clone(), "slice-1".to_owned())];
+    let plan = decide(&seen, now());
+    assert_eq!(plan.status.phase, Phase::Degraded);
+    let [Write::Apply(_, shut)] = plan.writes.as_slice() else {
+        panic!("one apply: {:?}", plan.writes)
+    };
+    assert_eq!(shut.body["endpoints"], serde_json::json!([]));
+    assert_eq!(shut.body["addressType"], "IPv6");
+    let mut bare = build::endpoint_slice(&seen.tunepod, "acme", "");
+    assert_eq!(bare.body["endpoints"], serde_json::json!([]));
+    build::keep_address_type(&mut bare, Some(&slice.body));
+    assert_eq!(bare.body["addressType"], "IPv6", "it cannot be changed");
+}
+
+#[test]
 fn a_pool_is_deleted_until_the_provider_says_that_it_is_gone() {
     let creating = PoolView::Working {
         state: "Creating".to_owned(),
@@ -509,6 +566,18 @@ fn a_pool_is_deleted_until_the_provider_says_that_it_is_gone() {
     assert_eq!(decide(&seen, now()).status.phase, Phase::Wiping);
     seen.pool_view = Some(Err(PoolError {
         class: Reason::ForeignNodePool,
+        code: "UntaggedNodePool".to_owned(),
+        ..quota()
+    }));
+    let held = decide(&seen, now()).status;
+    assert_eq!(
+        (held.phase, reason(&held, ConditionType::Ready).as_str()),
+        (Phase::Wiping, "False/ForeignNodePool"),
+        "a pool that lost its tag may be ours"
+    );
+    seen.pool_view = Some(Err(PoolError {
+        class: Reason::ForeignNodePool,
+        code: "ForeignNodePool".to_owned(),
         ..quota()
     }));
     assert_eq!(
