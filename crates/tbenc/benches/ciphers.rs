@@ -50,7 +50,10 @@ fn report(what: &str, mut aws: impl FnMut(), mut rust: impl FnMut()) {
         times.1.push(timed(&mut rust));
     }
     let (aws, rust) = (rate(times.0), rate(times.1));
-    println!("{what:<18} aws-lc-rs {aws:7.0} MiB/s   RustCrypto {rust:7.0} MiB/s   ratio {:.2}", aws / rust);
+    println!(
+        "{what:<18} aws-lc-rs {aws:7.0} MiB/s   RustCrypto {rust:7.0} MiB/s   ratio {:.2}",
+        aws / rust
+    );
 }
 
 fn timed(work: &mut impl FnMut()) -> Duration {

@@ -181,7 +181,8 @@ fn build_or_load(
     match current_backend(layout)? {
         Backend::Kind => kind::load(layout, &workspace, &chosen, progress),
         Backend::External if load => {
-            progress.say("the cluster of KUBECONFIG pulls its images: push these to a registry that it reaches");
+            progress
+                .say("the cluster of KUBECONFIG pulls its images: push these to a registry that it reaches");
             for image in &chosen {
                 progress.say(&image.reference());
             }
