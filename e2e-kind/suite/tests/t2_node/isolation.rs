@@ -93,7 +93,7 @@ pub async fn audit(lab: &Lab) -> Result<()> {
     gap.remove(1);
     ensure!(chained(&gap).is_err(), "a gap in the chain was not seen");
     let mut altered = records;
-    altered[1] = altered[1].replace("\"status\":200", "\"status\":500");
+    altered[1] = altered[1].replacen("\"status\":", "\"status\":1", 1);
     ensure!(chained(&altered).is_err(), "an altered record was not seen");
     Ok(())
 }

@@ -35,7 +35,7 @@ pub async fn said_and_healed(lab: &Lab) -> Result<()> {
         pool.as_str(),
         "OperationNotAllowed",
         "Cores quota",
-        "next attempt at",
+        "Next attempt at",
     ] {
         ensure!(
             message.contains(word),
