@@ -24,8 +24,15 @@ static BASE32_LOWER: LazyLock<data_encoding::Encoding> = LazyLock::new(|| {
 /// SHA-256(org, kind, natural id).
 #[must_use]
 pub fn object_name(org: &str, kind: &str, natural_id: &str) -> String {
-    let hash = short_hash(&[org, kind, natural_id]);
-    let mut slug = slug(natural_id);
+    readable_name(natural_id, &[org, kind, natural_id])
+}
+
+/// Name of an object whose identity says less to a reader than `readable` does: the slug of `readable`, `-`, and
+/// ten base32 characters of SHA-256 over the identity's parts.
+#[must_use]
+pub fn readable_name(readable: &str, identity: &[&str]) -> String {
+    let hash = short_hash(identity);
+    let mut slug = slug(readable);
     slug.truncate(MAX_LABEL - HASH_CHARS - 1);
     let slug = slug.trim_end_matches('-');
     if slug.is_empty() {

@@ -11,7 +11,7 @@ use kube::ResourceExt;
 use serde_json::Value;
 
 /// Fields that differ from run to run: times, what follows from times, and what follows from UIDs.
-const MASKED: [&str; 19] = [
+const MASKED: [&str; 20] = [
     "lastTransitionTime",
     "from",
     "to",
@@ -20,6 +20,7 @@ const MASKED: [&str; 19] = [
     "validUntil",
     "digest",
     "uid",
+    "orderUid",
     "resourceVersion",
     "creationTimestamp",
     "managedFields",

@@ -16,8 +16,8 @@ pub(super) fn quote_name(order: &Order, org: &str) -> String {
     }
     // With the order's UID: an order that is made again under its name gets a quote of its own, and nobody
     // can lay one ready for it.
-    let natural_id = format!("order/{}/{}", order.name_any(), order.uid().unwrap_or_default());
-    names::object_name(org, "Quote", &natural_id)
+    let (name, uid) = (order.name_any(), order.uid().unwrap_or_default());
+    names::readable_name(&name, &[org, "Quote", "order", &name, &uid])
 }
 
 /// Names of the TunePods that the order has.
