@@ -111,9 +111,7 @@ pub fn down(layout: &Layout, progress: &Progress) -> Result<()> {
 /// Builds images with Docker and loads them.
 pub fn load(layout: &Layout, workspace: &Workspace, chosen: &[Image], progress: &Progress) -> Result<()> {
     let wanted = images_for_kind(chosen);
-    progress.step("cargo build", || {
-        images::build_programs(workspace, &images::programs(&wanted))
-    })?;
+    progress.step("cargo build", || images::build_programs(workspace))?;
     for image in wanted {
         let context = image.context(layout, workspace);
         progress.step(&format!("image {}", image.name), || {

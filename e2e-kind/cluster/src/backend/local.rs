@@ -13,7 +13,7 @@ use crate::command;
 use crate::control_plane;
 use crate::doctor;
 use crate::forward;
-use crate::images::{self, Archive, Image, Program, Set};
+use crate::images::{self, Archive, Image, Set};
 use crate::journal::{Entry, Journal};
 use crate::kubeconfig;
 use crate::kubectl::Kubectl;
@@ -30,18 +30,6 @@ use crate::sysctl;
 use crate::teardown;
 use crate::tools;
 use crate::workspace::Workspace;
-
-/// Programs of this workspace that run on the node itself, beside those in the harness's images.
-const NODE_PROGRAMS: [Program; 2] = [
-    Program {
-        package: "trustbridge-netpol",
-        name: "tb-netpol",
-    },
-    Program {
-        package: "trustbridge-netpol",
-        name: "tb-cni-gate",
-    },
-];
 
 /// Brings the cluster up, or says that it is up.
 pub fn up(layout: &Layout, workspace: &Workspace, build: bool, progress: &Progress) -> Result<()> {
@@ -121,7 +109,7 @@ pub fn build_images(
     progress: &Progress,
 ) -> Result<Vec<Archive>> {
     if build {
-        build_programs(workspace, &images::programs(chosen), progress)?;
+        build_programs(workspace, progress)?;
     }
     chosen
         .iter()
@@ -133,11 +121,8 @@ pub fn build_images(
         .collect()
 }
 
-fn build_programs(workspace: &Workspace, programs: &[Program], progress: &Progress) -> Result<()> {
-    let names: Vec<&str> = programs.iter().map(|program| program.name).collect();
-    progress.step(&format!("cargo build {}", names.join(" ")), || {
-        images::build_programs(workspace, programs)
-    })
+fn build_programs(workspace: &Workspace, progress: &Progress) -> Result<()> {
+    progress.step("cargo build", || images::build_programs(workspace))
 }
 
 /// Everything that does not touch the machine: it goes on where an earlier try stopped.
@@ -148,11 +133,7 @@ fn prepare(layout: &Layout, workspace: &Workspace, build: bool, progress: &Progr
         .filter(|image| image.set == Set::Harness)
         .collect();
     if build {
-        let programs: Vec<Program> = NODE_PROGRAMS
-            .into_iter()
-            .chain(images::programs(&harness))
-            .collect();
-        build_programs(workspace, &programs, progress)?;
+        build_programs(workspace, progress)?;
     }
     build_images(layout, workspace, &harness, false, progress)
 }

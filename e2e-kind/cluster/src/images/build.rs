@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use aws_lc_rs::digest::{Context as Hash, SHA256};
 use data_encoding::HEXLOWER;
 
-use super::{Image, Programs};
+use super::Image;
 use crate::command;
 use crate::layout::Layout;
 use crate::workspace::{TARGET, Workspace};
@@ -25,47 +25,31 @@ pub struct Archive {
     pub file: PathBuf,
 }
 
-/// A program of a package of this workspace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Program {
-    /// The package.
-    pub package: &'static str,
-    /// The program's name.
-    pub name: &'static str,
-}
-
-/// Builds these programs, static ones. All programs are built in one go: cargo unites the features of what it
-/// builds together, so that naming a few would compile their dependencies once more.
-pub fn build_programs(workspace: &Workspace, programs: &[Program]) -> Result<()> {
-    if programs.is_empty() {
-        return Ok(());
-    }
+/// Builds every program, static, with the very arguments of `make bins`: cargo unites the features of what it
+/// builds together, so that another selection would compile the dependencies once more.
+pub fn build_programs(workspace: &Workspace) -> Result<()> {
     let mut command = Command::new("cargo");
     command
         .current_dir(workspace.root())
-        .env("RUSTFLAGS", "-C target-feature=+crt-static");
-    command.args([
-        "build",
-        "--release",
-        "--locked",
-        "--target",
-        TARGET,
-        "--workspace",
-        "--bins",
-    ]);
+        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .args([
+            "build",
+            "--release",
+            "--target",
+            TARGET,
+            "--workspace",
+            "--bins",
+            "--tests",
+        ])
+        .args([
+            "--test",
+            "t1_api_server",
+            "--test",
+            "t2_node",
+            "--test",
+            "packets",
+        ]);
     command::run(&mut command)
-}
-
-/// The programs of this workspace that these images hold.
-pub(crate) fn programs(images: &[Image]) -> Vec<Program> {
-    let of = |image: &Image| match image.from {
-        Programs::Package(package) => Some(Program {
-            package,
-            name: image.program,
-        }),
-        Programs::Tools => None,
-    };
-    images.iter().filter_map(of).collect()
 }
 
 /// Builds one image into the cache, unless it is there already.

@@ -4,7 +4,6 @@ mod build;
 mod catalog;
 mod load;
 
-pub(crate) use build::programs;
-pub use build::{Archive, Program, build, build_programs};
+pub use build::{Archive, build, build_programs};
 pub use catalog::{Image, Programs, Set, catalog, select};
 pub use load::load;
