@@ -19,6 +19,8 @@ pub struct Context {
     pub pools: Arc<dyn NodePoolProvider>,
     /// Control planes.
     pub https: trustbridge_azure::http::Client,
+    /// Admin ports of sentinels.
+    pub sentinels: trustbridge_azure::http::Client,
     /// What decisions read.
     pub settings: Settings,
     /// The time.

@@ -5,10 +5,12 @@
 //! | [`controllers`] | one folder for each kind: observe, decide, build, status; one writer for all |
 //! | [`nodepool`] | where GPU nodes come from: AKS agent pools, or nodes that are there |
 //! | [`settings`] | flags and environment, and what decisions read of them |
+//! | [`sentinel_port`] | what a living sentinel says of itself |
 //! | [`rbac`] | the rights that the operator needs, as data |
 
 pub mod context;
 pub mod controllers;
 pub mod nodepool;
 pub mod rbac;
+pub mod sentinel_port;
 pub mod settings;

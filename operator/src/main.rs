@@ -13,7 +13,7 @@ use trustbridge_kit::shutdown;
 use trustbridge_kit::telemetry::{self, Health, Metrics};
 use trustbridge_operator::context::Context;
 use trustbridge_operator::settings::{Cli, Command, Flags, Settings};
-use trustbridge_operator::{controllers, nodepool, rbac};
+use trustbridge_operator::{controllers, nodepool, rbac, sentinel_port};
 
 /// Name of the Lease.
 const LEASE: &str = "trustbridge-operator";
@@ -110,6 +110,7 @@ fn context(
         clock: Arc::new(trustbridge_kit::clock::SystemClock),
         client,
         https,
+        sentinels: sentinel_port::client()?,
         settings,
         shared,
     }))

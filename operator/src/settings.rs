@@ -162,6 +162,8 @@ pub struct Settings {
     pub pool_retry_cap: Option<Duration>,
     /// How long a quote may be accepted, in seconds.
     pub quote_validity_s: i64,
+    /// The operator's own namespace.
+    pub namespace: String,
 }
 
 impl Settings {
@@ -172,6 +174,7 @@ impl Settings {
             ca_bundle: flags.ca_file.as_ref().map(std::fs::read_to_string).transpose()?,
             pool_retry_cap: flags.pool_retry_cap_seconds.map(Duration::from_secs),
             quote_validity_s: 7 * 24 * 3600,
+            namespace: flags.namespace.clone(),
         })
     }
 }

@@ -15,6 +15,7 @@ use trustbridge_domain::sentinel::State as Stage;
 
 use crate::audit::{Audit, Head};
 use crate::config::Config;
+use crate::serve::cause;
 use crate::shared::{Shared, Snapshot};
 
 /// `/drain` waits so long where nothing is asked, and never longer than `LONGEST_DRAIN`.
@@ -32,6 +33,9 @@ struct Admin {
 #[derive(Serialize)]
 struct Status<'a> {
     state: &'static str,
+    /// Whose turn it is, once something is wrong; as in the termination message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'static str>,
     #[serde(flatten)]
     snapshot: Snapshot,
     /// Whether every file was read to its end, while it is Decrypt.
@@ -103,8 +107,10 @@ async fn status(State(admin): State<Admin>) -> Response {
         Stage::Decrypt { delivered } => Some(delivered),
         _ => None,
     };
+    let is_wrong = !snapshot.reason.is_empty();
     axum::Json(Status {
         state: snapshot.state.as_str(),
+        cause: is_wrong.then(|| cause(snapshot.state, &snapshot.reason)),
         delivered,
         snapshot,
         draining: admin.shared.is_draining(),

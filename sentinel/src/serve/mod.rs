@@ -6,7 +6,7 @@
 mod report;
 mod tasks;
 
-pub(crate) use report::{SETTINGS, write_report};
+pub(crate) use report::{SETTINGS, cause, write_report};
 
 use std::io;
 use std::process::ExitCode;

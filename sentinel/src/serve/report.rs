@@ -21,7 +21,7 @@ struct Report<'a> {
 pub(crate) const SETTINGS: &str = "settings";
 
 /// Whose turn it is, in one word: the provider's, the publisher's, the operator's, or nobody's but time's.
-fn cause(state: State, reason: &str) -> &'static str {
+pub(crate) fn cause(state: State, reason: &str) -> &'static str {
     match state {
         State::Suspended(Cause::Denied) => "Denied",
         State::Suspended(Cause::Integrity) => "Integrity",

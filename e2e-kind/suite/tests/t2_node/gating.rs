@@ -4,6 +4,7 @@ use crate::lab::Lab;
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use std::time::Duration;
+use trustbridge_api::condition::{ConditionType, Reason};
 use trustbridge_azure::http::Deadline;
 use trustbridge_domain::phase::{OrderPhase, TunePodPhase};
 use trustbridge_e2e::buyer::{DENIED, Purchase, SERVING};
@@ -21,7 +22,7 @@ pub async fn a_denied_contract(lab: &Lab) -> Result<()> {
     };
     lab.organisation(&purchase.org).await?;
     purchase.place(&lab.world).await?;
-    never_serves(lab, &purchase, &["contract_unknown"]).await?;
+    never_serves(lab, &purchase, &["contract_unknown"], Reason::LicenceDenied).await?;
     terminate::end(&lab.world, &purchase, "shown").await?;
     // The positive control: the same probe finds the port open where the contract is allowed.
     let allowed = lab.serving().await?;
@@ -69,12 +70,18 @@ async fn flipped_is_refused(lab: &Lab) -> Result<()> {
     let purchase = Purchase::new("t2-integrity", "order-flipped");
     lab.organisation(&purchase.org).await?;
     purchase.place(&lab.world).await?;
-    never_serves(lab, &purchase, &["the blob was altered"]).await?;
+    never_serves(
+        lab,
+        &purchase,
+        &["the blob was altered"],
+        Reason::SentinelSuspended,
+    )
+    .await?;
     terminate::end(&lab.world, &purchase, "shown").await.map(drop)
 }
 
 /// Waits until the sentinel has said why, then watches that the port stays shut and nothing is metered.
-async fn never_serves(lab: &Lab, purchase: &Purchase, words: &[&str]) -> Result<()> {
+async fn never_serves(lab: &Lab, purchase: &Purchase, words: &[&str], reason: Reason) -> Result<()> {
     purchase
         .until_tunepod(&lab.world, TunePodPhase::Verifying, SERVING)
         .await?;
@@ -90,6 +97,7 @@ async fn never_serves(lab: &Lab, purchase: &Purchase, words: &[&str]) -> Result<
         Ok(())
     });
     said.await?;
+    told(lab, purchase, reason).await?;
     let target = format!("{}:8000", pod::address(&lab.world, purchase).await?);
     let until = tokio::time::Instant::now() + STAYS;
     while tokio::time::Instant::now() < until {
@@ -111,6 +119,26 @@ async fn never_serves(lab: &Lab, purchase: &Purchase, words: &[&str]) -> Result<
         );
     }
     Ok(())
+}
+
+/// The buyer's object says why, while the sentinel lives: long before the kubelet gives up on the pod.
+async fn told(lab: &Lab, purchase: &Purchase, reason: Reason) -> Result<()> {
+    let told = wait::until_ok("the TunePod's condition", Duration::from_secs(60), async || {
+        let tunepod = purchase.tunepod_now(&lab.world).await?;
+        let conditions = tunepod.status.context("no status")?.conditions;
+        let ready = conditions
+            .iter()
+            .find(|c| c.type_ == ConditionType::Ready.as_str());
+        let ready = ready.context("no condition Ready")?;
+        ensure!(
+            ready.reason == reason.as_str(),
+            "Ready is {}: {}",
+            ready.reason,
+            ready.message
+        );
+        Ok(())
+    });
+    told.await
 }
 
 fn last(logs: &str) -> String {

@@ -1,5 +1,6 @@
 //! The objects of an organisation. Pure, and cannot fail.
 
+use crate::sentinel_port::ADMIN_PORT;
 use crate::settings::Settings;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ResourceQuota, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -40,6 +41,7 @@ pub fn all(org: &BuyerOrg, settings: &Settings) -> Vec<Built> {
         policy(&protected, "dns", &egress(&json!([dns()]))),
         policy(&protected, "outside", &egress(&json!([to_outside(settings)]))),
         policy(&protected, "buyers", &from_buyers(&own)),
+        policy(&protected, "operator", &from_operator(&settings.namespace)),
         service_account(&own),
         service_account(&protected),
         members(org, &own, settings),
@@ -152,6 +154,23 @@ fn from_buyers(namespace: &str) -> Value {
         "ingress": [{
             "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}],
             "ports": [{"protocol": "TCP", "port": SENTINEL_PORT}],
+        }],
+    })
+}
+
+fn from_operator(namespace: &str) -> Value {
+    json!({
+        "podSelector": {},
+        "policyTypes": ["Ingress"],
+        "ingress": [{
+            "from": [{
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+                "podSelector": {"matchLabels": {
+                    "app.kubernetes.io/name": "trustbridge",
+                    "app.kubernetes.io/component": "operator",
+                }},
+            }],
+            "ports": [{"protocol": "TCP", "port": ADMIN_PORT}],
         }],
     })
 }

@@ -82,6 +82,27 @@ fn protected_pods_reach_outside_but_not_the_cluster() {
 }
 
 #[test]
+fn the_admin_port_of_a_sentinel_is_the_operators_alone() {
+    let all = build::all(&org(), &settings());
+    let rule = &find(&all, "NetworkPolicy", "tb-acme-protected", "operator")["spec"]["ingress"];
+    assert_eq!(rule.as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        rule[0]["ports"],
+        serde_json::json!([{"protocol": "TCP", "port": 8001}])
+    );
+    let from = rule[0]["from"].as_array().unwrap();
+    assert_eq!(from.len(), 1, "namespace and pod together, not either");
+    assert_eq!(
+        from[0]["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"],
+        "trustbridge-system"
+    );
+    assert_eq!(
+        from[0]["podSelector"]["matchLabels"]["app.kubernetes.io/component"],
+        "operator"
+    );
+}
+
+#[test]
 fn what_is_built_is_of_its_kind() {
     for built in build::all(&org(), &settings()) {
         match built.target.resource.kind.as_str() {

@@ -3,6 +3,7 @@
 use super::{build, status};
 use crate::context::{Context, Error};
 use crate::nodepool::{PoolError, PoolIntent, PoolView};
+use crate::sentinel_port::{self, SentinelReport};
 use crate::settings::Settings;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
@@ -56,6 +57,8 @@ pub(crate) struct PodSight {
     pub(crate) unscheduled: Option<String>,
     /// The last words of the sentinel or the runtime, or what they wait for.
     pub(crate) said: Option<Said>,
+    /// What a living sentinel says at its admin port; asked only while the pod is not ready.
+    pub(crate) sentinel: Option<SentinelReport>,
 }
 
 /// Words of a container.
@@ -136,6 +139,10 @@ async fn see_pod(ctx: &Context, seen: &mut Observed) -> Result<(), Error> {
     let protected = protected_namespace(&seen.org);
     let pod: Option<Pod> = ctx.writer.get(Some(&protected), &seen.tunepod.name_any()).await?;
     seen.pod = pod.as_ref().map(|p| sight(p, &seen.pool.tunepod_uid));
+    if let Some(pod) = seen.pod.as_mut().filter(|p| has_something_to_tell(p)) {
+        let ip = pod.ip.clone().unwrap_or_default();
+        pod.sentinel = sentinel_port::ask(&ctx.sentinels, &ip).await;
+    }
     let service = build::service(&seen.tunepod, &seen.org);
     let address = seen.pod.as_ref().and_then(|p| p.ip.clone());
     let slice = build::endpoint_slice(&seen.tunepod, &seen.org, address.as_deref().unwrap_or_default());
@@ -156,6 +163,11 @@ async fn see_pod(ctx: &Context, seen: &mut Observed) -> Result<(), Error> {
     Ok(())
 }
 
+/// A pod with a sentinel that is on its way, or fell from it.
+fn has_something_to_tell(pod: &PodSight) -> bool {
+    pod.is_ours && pod.is_guarded && !pod.is_ready && !pod.is_leaving && pod.ip.is_some()
+}
+
 /// What matters of `pod`.
 pub(super) fn sight(pod: &Pod, tunepod_uid: &str) -> PodSight {
     let status = pod.status.clone().unwrap_or_default();
@@ -174,6 +186,7 @@ pub(super) fn sight(pod: &Pod, tunepod_uid: &str) -> PodSight {
         is_ready: condition("Ready").is_some_and(|c| c.status == "True"),
         unscheduled: unscheduled.map(|c| c.message.clone().unwrap_or_default()),
         said: said(&status),
+        sentinel: None,
         ip: status.pod_ip.filter(|ip| !ip.is_empty()),
         phase: status.phase.unwrap_or_default(),
     }

@@ -3,6 +3,7 @@
 use super::observe::{Observed, PodSight, Said};
 use crate::controllers::execute::Plan;
 use crate::nodepool::PoolError;
+use crate::sentinel_port::SentinelReport;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::time::Duration;
@@ -188,37 +189,44 @@ pub(super) fn until_attempt(seen: &Observed, now: Timestamp) -> Duration {
     })
 }
 
-/// Why the pod is not ready, by what it or the scheduler says.
+/// Why the pod is not ready: the scheduler's words, the living sentinel's, or what a container said last.
 pub(super) fn pod_words(pod: &PodSight) -> Option<(Reason, String)> {
     if let Some(words) = &pod.unscheduled {
         return Some((Reason::PodPending, format!("the pod waits for a node: {words}")));
     }
-    pod.said.as_ref().map(container_words)
+    // All is well with a sentinel that gives no reason: then another container's words count.
+    let living = pod.sentinel.as_ref().filter(|report| !report.reason.is_empty());
+    living
+        .map(sentinel_words)
+        .or_else(|| pod.said.as_ref().map(container_words))
 }
 
 fn container_words(said: &Said) -> (Reason, String) {
-    let text = format!("container {}: {}", said.container, said.text);
-    let Ok(serde_json::Value::Object(message)) = serde_json::from_str(&said.text) else {
-        return (Reason::Hydrating, text);
-    };
-    // The sentinel's last words: {state, reason, message}.
-    let word = |key: &str| {
-        message
-            .get(key)
-            .and_then(serde_json::Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let (state, reason, words) = (word("state"), word("reason"), word("message"));
-    let is_denial = ["denied", "contract", "licen"]
-        .iter()
-        .any(|part| reason.to_lowercase().contains(part));
-    let class = if is_denial {
-        Reason::LicenceDenied
-    } else {
-        Reason::SentinelSuspended
-    };
-    (class, format!("the sentinel is {state}: {reason}: {words}"))
+    match SentinelReport::of_text(&said.text) {
+        Some(report) => sentinel_words(&report),
+        None => (
+            Reason::Hydrating,
+            format!("container {}: {}", said.container, said.text),
+        ),
+    }
+}
+
+/// The condition's reason follows the cause, a machine's word; the text is for people. What a sentinel on its way
+/// says for people changes with every attempt and is not repeated: its state and its stable reason are.
+fn sentinel_words(report: &SentinelReport) -> (Reason, String) {
+    let SentinelReport {
+        state,
+        reason,
+        message,
+        cause,
+    } = report;
+    let said = format!("the sentinel is {state}: {reason}: {message}");
+    match cause.as_str() {
+        "Denied" => (Reason::LicenceDenied, said),
+        "Integrity" | "Settings" => (Reason::SentinelSuspended, said),
+        _ if state == "Suspended" => (Reason::SentinelSuspended, said),
+        _ => (Reason::Hydrating, format!("the sentinel is at {state}: {reason}")),
+    }
 }
 
 /// Opens an interval; `false` when there is no room. One that is open already stays: opening twice is opening once.

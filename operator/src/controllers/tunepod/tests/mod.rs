@@ -10,6 +10,7 @@ use super::observe::{Observed, PodSight, Said, asks_provider, intent, sight};
 use super::{build, status};
 use crate::controllers::execute::{Outcome, Plan, Write, status_write};
 use crate::nodepool::{PoolCall, PoolError, PoolView};
+use crate::sentinel_port::SentinelReport;
 use crate::settings::tests::settings;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;

@@ -50,7 +50,7 @@ fn the_sentinels_last_words_become_the_reason() {
         ..pod()
     };
     let denied = said(
-        r#"{"state":"Suspended","reason":"contract_unknown","message":"the control plane denied the licence"}"#,
+        r#"{"state":"Suspended","reason":"contract_unknown","message":"the control plane denied the licence","cause":"Denied"}"#,
     );
     let (reason, text) = status::pod_words(&denied).unwrap();
     assert_eq!(reason, Reason::LicenceDenied);
@@ -60,9 +60,58 @@ fn the_sentinels_last_words_become_the_reason() {
     );
     let corrupt = said(r#"{"state":"Suspended","reason":"ciphertext_mismatch","message":"sha256 differs"}"#);
     assert_eq!(status::pod_words(&corrupt).unwrap().0, Reason::SentinelSuspended);
+    let contract = said(r#"{"state":"Hydrate","reason":"contract_store_down","cause":"Unavailable"}"#);
+    assert_eq!(
+        status::pod_words(&contract).unwrap().0,
+        Reason::Hydrating,
+        "the cause counts, not what the reason looks like"
+    );
     assert_eq!(
         status::pod_words(&said("ErrImageNeverPull: x")).unwrap().0,
         Reason::Hydrating
+    );
+}
+
+#[test]
+fn a_living_sentinel_is_believed_before_the_kubelet() {
+    let report = |json: &str| SentinelReport::of_text(json);
+    let mut sight = PodSight {
+        said: Some(Said {
+            container: "runtime".to_owned(),
+            text: "ErrImageNeverPull: not there".to_owned(),
+        }),
+        sentinel: report(r#"{"state":"Suspended","reason":"denied","message":"no","cause":"Denied"}"#),
+        ..pod()
+    };
+    assert_eq!(status::pod_words(&sight).unwrap().0, Reason::LicenceDenied);
+    sight.sentinel =
+        report(r#"{"state":"Authorize","reason":"unreachable","message":"try 2","cause":"Unavailable"}"#);
+    let (reason, text) = status::pod_words(&sight).unwrap();
+    assert_eq!(reason, Reason::Hydrating);
+    assert_eq!(
+        text, "the sentinel is at Authorize: unreachable",
+        "no counter that would write for ever"
+    );
+    sight.sentinel = report(r#"{"state":"Hydrate"}"#);
+    assert!(status::pod_words(&sight).unwrap().1.contains("ErrImageNeverPull"));
+}
+
+#[test]
+fn a_denied_pod_says_so_and_stays_as_it_is() {
+    let mut seen = in_phase(Phase::Verifying);
+    seen.pod = Some(PodSight {
+        ip: Some("10.244.0.7".to_owned()),
+        sentinel: SentinelReport::of_text(
+            r#"{"state":"Suspended","reason":"denied","message":"no","cause":"Denied"}"#,
+        ),
+        ..pod()
+    });
+    let plan = decide(&seen, now());
+    assert_eq!(plan.status.phase, Phase::Verifying);
+    assert!(reason(&plan.status, ConditionType::Ready).ends_with("LicenceDenied"));
+    assert!(
+        plan.writes.is_empty(),
+        "a denial is no reason to make the pod again"
     );
 }
 
