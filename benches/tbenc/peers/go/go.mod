@@ -1,0 +1,3 @@
+module trustbridge.io/bench/tbenc
+
+go 1.24
