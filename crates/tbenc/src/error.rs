@@ -28,6 +28,8 @@ pub enum Class {
     Usage,
     /// Reading or writing failed.
     Io,
+    /// The caller's observer said stop.
+    Interrupted,
 }
 
 impl Class {
@@ -46,6 +48,7 @@ impl Class {
             Self::Key => "KEY",
             Self::Usage => "USAGE",
             Self::Io => "IO",
+            Self::Interrupted => "INTERRUPTED",
         }
     }
 }
@@ -200,6 +203,9 @@ pub enum Error {
         /// The system's text.
         message: String,
     },
+    /// The observer of the run said stop.
+    #[error("interrupted; what was written so far is not complete, throw it away")]
+    Interrupted,
 }
 
 /// A place in a tbenc file.
@@ -242,6 +248,7 @@ impl Error {
             Self::KeyText { .. } | Self::Random => Class::Key,
             Self::Cipher { .. } | Self::Usage { .. } => Class::Usage,
             Self::Io { .. } => Class::Io,
+            Self::Interrupted => Class::Interrupted,
         }
     }
 

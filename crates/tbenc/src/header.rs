@@ -3,7 +3,7 @@
 use aws_lc_rs::rand;
 
 use crate::error::Error;
-use crate::layout::{MAX_CHUNK_BYTES, MIN_CHUNK_BYTES};
+use crate::layout::check_chunk_bytes;
 
 /// Length of the header.
 pub const HEADER_BYTES: usize = 32;
@@ -118,11 +118,7 @@ impl Header {
     }
 
     pub(crate) fn checked(self) -> Result<Self, Error> {
-        if (MIN_CHUNK_BYTES..=MAX_CHUNK_BYTES).contains(&self.chunk_bytes) {
-            return Ok(self);
-        }
-        Err(Error::ChunkBytes {
-            value: self.chunk_bytes,
-        })
+        check_chunk_bytes(self.chunk_bytes)?;
+        Ok(self)
     }
 }

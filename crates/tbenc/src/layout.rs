@@ -35,7 +35,11 @@ pub fn ciphertext_bytes(plaintext_bytes: u64, chunk_bytes: u32) -> u64 {
 }
 
 /// Refuses a blob whose length is not the exact one. The first question to ask about a blob.
+///
+/// Numbers that no file may have are refused by their own rule, whatever the length is.
 pub fn check_size(actual: u64, plaintext_bytes: u64, chunk_bytes: u32) -> Result<(), Error> {
+    check_chunk_bytes(chunk_bytes)?;
+    check_plaintext_bytes(plaintext_bytes)?;
     let expected = ciphertext_bytes(plaintext_bytes, chunk_bytes);
     if actual == expected {
         return Ok(());
@@ -46,6 +50,33 @@ pub fn check_size(actual: u64, plaintext_bytes: u64, chunk_bytes: u32) -> Result
         plaintext_bytes,
         chunk_bytes,
     })
+}
+
+/// Refuses a chunk size outside its bounds. Ask before a buffer of that size is made.
+pub(crate) fn check_chunk_bytes(value: u32) -> Result<(), Error> {
+    if (MIN_CHUNK_BYTES..=MAX_CHUNK_BYTES).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::ChunkBytes { value })
+}
+
+/// Refuses a plaintext that is longer than a file may be.
+pub(crate) fn check_plaintext_bytes(value: u64) -> Result<(), Error> {
+    if value <= MAX_PLAINTEXT_BYTES {
+        return Ok(());
+    }
+    Err(Error::PlaintextBytes {
+        value,
+        limit: MAX_PLAINTEXT_BYTES,
+    })
+}
+
+/// Length of the next record when `remaining` plaintext bytes are still to come; 0 at the end.
+pub(crate) fn next_record_bytes(remaining: u64, chunk_bytes: u32) -> usize {
+    match next_chunk_bytes(remaining, chunk_bytes) {
+        0 => 0,
+        text => RECORD_OVERHEAD.saturating_add(text as usize),
+    }
 }
 
 /// Plaintext bytes of the next record when `remaining` are still to come.

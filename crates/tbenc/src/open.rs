@@ -6,7 +6,7 @@ use crate::cipher::RecordCipher;
 use crate::error::{Error, Place};
 use crate::header::Header;
 use crate::key::Key;
-use crate::layout::{MAX_PLAINTEXT_BYTES, PT_LEN_BYTES, RECORD_OVERHEAD, TAG_BYTES, next_chunk_bytes};
+use crate::layout::{PT_LEN_BYTES, TAG_BYTES, check_plaintext_bytes, next_chunk_bytes, next_record_bytes};
 
 /// Opens the records of one file in order and accepts exactly that file.
 ///
@@ -23,12 +23,7 @@ pub struct Opener {
 impl Opener {
     /// A reader behind the header. `plaintext_bytes` is the manifest's.
     pub fn new(key: &Key, header: Header, plaintext_bytes: u64) -> Result<Self, Error> {
-        if plaintext_bytes > MAX_PLAINTEXT_BYTES {
-            return Err(Error::PlaintextBytes {
-                value: plaintext_bytes,
-                limit: MAX_PLAINTEXT_BYTES,
-            });
-        }
+        check_plaintext_bytes(plaintext_bytes)?;
         let cipher = RecordCipher::new(key, header)?;
         let chunk_bytes = header.chunk_bytes;
         Ok(Self {
@@ -43,10 +38,7 @@ impl Opener {
     /// Exact length of the record that must come next; 0 at the end, where nothing may come.
     #[must_use]
     pub fn next_record_bytes(&self) -> usize {
-        match next_chunk_bytes(self.remaining, self.chunk_bytes) {
-            0 => 0,
-            text => RECORD_OVERHEAD.saturating_add(text as usize),
-        }
+        next_record_bytes(self.remaining, self.chunk_bytes)
     }
 
     /// Whether the record that comes next is the last one, which a careful reader holds back until every

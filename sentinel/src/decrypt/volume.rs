@@ -1,7 +1,7 @@
 //! What lies in the memory volume: FIFOs, small files, the ready signal. It is empty before and after.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, BufReader, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use tokio_util::sync::CancellationToken;
-use trustbridge_tbenc::{Expected, decrypt_stream};
+use trustbridge_tbenc::{Decrypt, Expected, unobserved};
 
 use super::{Error, Job};
 use crate::config::Config;
@@ -82,6 +82,11 @@ impl Volume {
         Ok(())
     }
 
+    /// A directory of the volume that exists once it is prepared.
+    pub(super) fn memory(&self) -> &Path {
+        &self.model_dir
+    }
+
     /// Where a file goes: below the model's directory, or the pipe's path for the only file of an asset.
     pub(super) fn place_of(&self, path: Option<&str>) -> PathBuf {
         path.map_or_else(|| self.pipe_path.clone(), |path| self.model_dir.join(path))
@@ -126,7 +131,12 @@ pub(super) fn write_ram_file(job: &Job) -> Result<(), Error> {
         chunk_bytes: job.chunk_bytes,
         sha256_ciphertext: &job.file.sha256_ciphertext,
     };
-    if let Err(error) = decrypt_stream(BufReader::new(source), target, &job.key, expected) {
+    let decrypt = Decrypt {
+        // The ciphertext's digest is what the manifest anchors; nobody asks for the plaintext's here.
+        plaintext_digest: false,
+        ..Decrypt::new(&job.key, expected)
+    };
+    if let Err(error) = decrypt.run(source, target, unobserved) {
         report(&partial, remove(&partial));
         return Err(Error::of(&job.file, error));
     }

@@ -66,6 +66,7 @@ pub struct FileEntry {
     /// Where the ciphertext is, relative to the manifest.
     pub blob: String,
     /// What the file is to the loader.
+    #[serde(deserialize_with = "strict::word")]
     pub role: Role,
     /// Plaintext length.
     pub plaintext_bytes: u64,
@@ -96,7 +97,11 @@ pub struct Manifest {
     #[serde(default = "allowed")]
     pub allow_finetune: bool,
     /// The files of a directory asset, in the order in which a loader reads them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "strict::objects"
+    )]
     pub files: Option<Vec<FileEntry>>,
     /// Hexadecimal [`Key::commitment`]: shows a wrong key before any ciphertext is fetched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -124,8 +129,8 @@ impl Manifest {
             return Err(Error::manifest("document", rule));
         }
         strict::check(bytes)?;
-        let manifest: Self =
-            serde_json::from_slice(bytes).map_err(|e| Error::manifest("document", e.to_string()))?;
+        let strict::Object(manifest) = serde_json::from_slice::<strict::Object<Self>>(bytes)
+            .map_err(|e| Error::manifest("document", e.to_string()))?;
         manifest.validate()?;
         Ok(manifest)
     }
