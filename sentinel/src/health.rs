@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use trustbridge_domain::sentinel::State as Stage;
 
 use crate::audit::{Audit, Head};
+use crate::billing::{self, Billing, Page};
 use crate::config::Config;
 use crate::serve::cause;
 use crate::shared::{Shared, Snapshot};
@@ -26,6 +27,9 @@ const LONGEST_DRAIN: Duration = Duration::from_mins(5);
 struct Admin {
     shared: Arc<Shared>,
     audit: Arc<Audit>,
+    billing: Arc<Billing>,
+    /// This process reports its usage itself: nobody else may take it away.
+    bills_itself: bool,
     contract_id: Arc<str>,
     asset_id: Arc<str>,
 }
@@ -55,10 +59,17 @@ struct Status<'a> {
 }
 
 /// The routes.
-pub(crate) fn router(config: &Config, shared: Arc<Shared>, audit: Arc<Audit>) -> Router {
+pub(crate) fn router(
+    config: &Config,
+    shared: Arc<Shared>,
+    audit: Arc<Audit>,
+    billing: Arc<Billing>,
+) -> Router {
     let admin = Admin {
         shared,
         audit,
+        billing,
+        bills_itself: config.own_meter.is_some(),
         contract_id: config.contract_id.as_str().into(),
         asset_id: config.asset_id.as_str().into(),
     };
@@ -70,8 +81,10 @@ pub(crate) fn router(config: &Config, shared: Arc<Shared>, audit: Arc<Audit>) ->
         .route("/livez", get(|| async { "ok\n" }))
         .route("/status", get(status))
         .route("/metrics", get(metrics))
+        .route("/usage", get(usage))
         .route("/drain", get(drain).post(drain))
         .with_state(admin)
+        .merge(crate::app_probe::router(config.runtime.clone()))
 }
 
 async fn startup(State(admin): State<Admin>) -> Response {
@@ -136,6 +149,47 @@ async fn metrics(State(admin): State<Admin>) -> Response {
     }
 }
 
+/// `GET /usage?after=SEQ[&ack=HASH][&limit=N]`: the records after number `after` (0: from the beginning), oldest
+/// first, at most `limit` (1000); the answer's shape is [`Page`]'s.
+///
+/// Reading changes nothing. With `ack`, the hash of record `after`, the reader says that it has stored everything
+/// up to there; only then may the records go. While the sentinel drains or is suspended, what was used since the
+/// last interval is closed first: whoever asks then has all of it.
+#[derive(Deserialize)]
+struct Wanted {
+    #[serde(default)]
+    after: u64,
+    ack: Option<String>,
+    limit: Option<usize>,
+}
+
+async fn usage(State(admin): State<Admin>, Query(wanted): Query<Wanted>) -> Response {
+    if admin.bills_itself && wanted.ack.is_some() {
+        let text = "ack: this sentinel reports its usage itself (TB_METERING_URL); read without ack\n";
+        return (StatusCode::CONFLICT, text).into_response();
+    }
+    match tokio::task::spawn_blocking(move || read_usage(&admin, &wanted)).await {
+        Ok(Ok(page)) => axum::Json(page).into_response(),
+        Ok(Err(error @ billing::Error::Unknown(_))) => {
+            (StatusCode::CONFLICT, format!("{error}\n")).into_response()
+        }
+        Ok(Err(error)) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+fn read_usage(admin: &Admin, wanted: &Wanted) -> Result<Page, billing::Error> {
+    let (shared, billing) = (&admin.shared, &admin.billing);
+    let over = shared.is_draining() || matches!(shared.state(), Stage::Suspended(_));
+    if let Some(hash) = &wanted.ack {
+        billing.acknowledge(wanted.after, hash)?;
+    }
+    if over {
+        billing.close_interval(&shared.metrics)?;
+    }
+    billing.page(wanted.after, wanted.limit.unwrap_or(billing::PAGE))
+}
+
 #[derive(Deserialize)]
 struct Wait {
     /// Seconds.
@@ -156,6 +210,7 @@ async fn drain(State(admin): State<Admin>, Query(query): Query<Wait>) -> Respons
 mod tests {
     use super::router;
     use crate::audit::Audit;
+    use crate::billing::{Billing, Counter};
     use crate::config::Config;
     use crate::shared::Shared;
     use axum::body::Body;
@@ -174,8 +229,11 @@ mod tests {
         let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let config = Config::load(vars).unwrap().config;
         let audit = Arc::new(Audit::open(None, "contract-allow", "asset").unwrap());
+        let dir = tempfile::tempdir().unwrap();
+        let billing = Arc::new(Billing::open(dir.path()).unwrap());
+        billing.count(Counter::Requests, 3);
         let request = Request::get(path).body(Body::empty()).unwrap();
-        let answer = router(&config, shared.clone(), audit)
+        let answer = router(&config, shared.clone(), audit, billing)
             .oneshot(request)
             .await
             .unwrap();
@@ -218,6 +276,24 @@ mod tests {
         assert_eq!(json["contract_id"], "contract-allow");
         assert_eq!(json["audit"]["seq"], 0);
         assert!(get(&shared, "/startupz").await.1.contains("contract_unknown"));
+    }
+
+    #[tokio::test]
+    async fn usage_is_whole_once_nothing_more_can_come() {
+        let shared = Shared::new();
+        shared.enter(State::Ready, "", "");
+        let (status, body) = get(&shared, "/usage?after=0").await;
+        let json: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(
+            (status, &json["records"], &json["last"]),
+            (200, &serde_json::json!([]), &0.into())
+        );
+        shared.set_draining(true);
+        let (_, body) = get(&shared, "/usage").await;
+        let json: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(json["records"][0]["counters"], serde_json::json!({"requests": 3}));
+        assert_eq!(get(&shared, "/usage?after=7&ack=00").await.0, 409);
+        assert_eq!(get(&shared, "/usage?after=-1").await.0, 400);
     }
 
     #[tokio::test]

@@ -1,6 +1,8 @@
 //! The guard at every boundary: authorises, hydrates, decrypts into a FIFO, proxies, audits.
 
+mod app_probe;
 mod audit;
+mod billing;
 mod config;
 mod decrypt;
 mod events;

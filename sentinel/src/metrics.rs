@@ -18,6 +18,11 @@ pub(crate) struct StatusLabel {
     status: u16,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct KindLabel {
+    kind: &'static str,
+}
+
 /// See the module. Cloning shares the numbers.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -30,6 +35,14 @@ pub(crate) struct Metrics {
     pub(crate) streams: Counter,
     pub(crate) broken_streams: Counter,
     pub(crate) authorizations: Counter,
+    pub(crate) usage_waiting: Gauge,
+    pub(crate) usage_bytes: Gauge,
+    pub(crate) usage_silent: Gauge,
+    pub(crate) usage_errors: Counter,
+    pub(crate) metering_outage: Gauge,
+    used: Family<KindLabel, Counter>,
+    metering_events: Family<KindLabel, Counter>,
+    metering_alerts: Family<KindLabel, Counter>,
 }
 
 impl Metrics {
@@ -44,7 +57,16 @@ impl Metrics {
             streams: Counter::default(),
             broken_streams: Counter::default(),
             authorizations: Counter::default(),
+            usage_waiting: Gauge::default(),
+            usage_bytes: Gauge::default(),
+            usage_silent: Gauge::default(),
+            usage_errors: Counter::default(),
+            metering_outage: Gauge::default(),
+            used: Family::default(),
+            metering_events: Family::default(),
+            metering_alerts: Family::default(),
         };
+        all.register_billing();
         let r = &mut all.registry;
         r.register("state", "1 for the state the sentinel is in", all.state.clone());
         r.register(
@@ -80,6 +102,62 @@ impl Metrics {
         );
         all.enter(State::Boot);
         all
+    }
+
+    fn register_billing(&mut self) {
+        let r = &mut self.registry;
+        let gauges = [
+            (
+                "usage_waiting",
+                "Intervals of usage that nobody has yet",
+                &self.usage_waiting,
+            ),
+            ("usage_bytes", "Size of the outbox of usage", &self.usage_bytes),
+            ("usage_silent", "Answers that told no tokens", &self.usage_silent),
+            (
+                "metering_outage_seconds",
+                "How long the metering service has been out of reach",
+                &self.metering_outage,
+            ),
+        ];
+        for (name, help, gauge) in gauges {
+            r.register(name, help, gauge.clone());
+        }
+        r.register(
+            "usage_errors",
+            "Attempts to write usage down that failed",
+            self.usage_errors.clone(),
+        );
+        r.register(
+            "used",
+            "Usage that was written down, by counter",
+            self.used.clone(),
+        );
+        r.register(
+            "metering_events",
+            "Usage events sent, by what became of them",
+            self.metering_events.clone(),
+        );
+        r.register(
+            "metering_alerts",
+            "What somebody should look at, by kind",
+            self.metering_alerts.clone(),
+        );
+    }
+
+    /// Counts usage that is on the disk.
+    pub(crate) fn used(&self, kind: &'static str, amount: u64) {
+        self.used.get_or_create(&KindLabel { kind }).inc_by(amount);
+    }
+
+    /// Counts what became of a usage event.
+    pub(crate) fn metered(&self, kind: &'static str) {
+        self.metering_events.get_or_create(&KindLabel { kind }).inc();
+    }
+
+    /// Counts an alert of the books.
+    pub(crate) fn alerted(&self, kind: &'static str) {
+        self.metering_alerts.get_or_create(&KindLabel { kind }).inc();
     }
 
     /// Moves the 1 to this state.

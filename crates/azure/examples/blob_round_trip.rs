@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::error::Error;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use trustbridge_azure::blob::{BlobClient, Credential, SharedKey, UploadOptions, judge_range};
+use trustbridge_azure::blob::{BlobClient, Credential, SharedKey, judge_range};
 use trustbridge_azure::http::{Client, Deadline};
 use trustbridge_azure::sas::{SasScope, ServiceSas};
 
@@ -56,13 +56,12 @@ async fn upload(owner: &BlobClient) -> Outcome<Vec<u8>> {
     let content: Vec<u8> = (0..BYTES)
         .map(|n| u8::try_from(n / 4096 % 251).unwrap_or(0))
         .collect();
-    let file = tempfile::NamedTempFile::new()?;
-    std::fs::write(file.path(), &content)?;
     let started = Instant::now();
-    let sent = owner
-        .put_file(CONTAINER, BLOB, file.path(), UploadOptions::default(), soon())
+    let whole = content.clone().into();
+    owner
+        .put(CONTAINER, BLOB, whole, "application/octet-stream", soon())
         .await?;
-    println!("put_file: {sent} bytes in {:?}", started.elapsed());
+    println!("put: {BYTES} bytes in {:?}", started.elapsed());
     println!("head: {:?}", owner.head(CONTAINER, BLOB, soon()).await?);
     println!(
         "head of nothing: {:?}",

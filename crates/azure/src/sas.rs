@@ -2,6 +2,10 @@
 //!
 //! The version is pinned because the text that is signed differs between versions.
 
+mod account;
+
+pub use account::AccountSas;
+
 use crate::blob::SharedKey;
 use data_encoding::BASE64;
 use jiff::Timestamp;

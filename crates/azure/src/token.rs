@@ -1,7 +1,11 @@
-//! Access tokens of Microsoft Entra: client credentials with a secret or with workload identity.
+//! Access tokens of Microsoft Entra: client credentials with a secret or with workload identity, and managed
+//! identity.
 
+mod managed;
 #[cfg(test)]
 mod tests;
+
+pub use managed::ManagedIdentity;
 
 use crate::http::{self, Client, Deadline};
 use ::http::header::{ACCEPT, CONTENT_TYPE};
@@ -81,6 +85,16 @@ pub enum Error {
         /// OAuth error and, where given, the AADSTS number.
         code: String,
     },
+    /// The instance metadata service gave no token.
+    #[error(
+        "managed identity: HTTP {status} {code}; is an identity assigned to this machine, and is its client id right?"
+    )]
+    NoIdentity {
+        /// HTTP status.
+        status: u16,
+        /// OAuth error.
+        code: String,
+    },
     /// The call did not come through.
     #[error(transparent)]
     Http(#[from] http::Error),
@@ -92,7 +106,7 @@ impl Error {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Refused { .. } => true,
+            Self::Refused { .. } | Self::NoIdentity { .. } => true,
             Self::Http(error) => error.is_transient(),
             _ => false,
         }
@@ -120,6 +134,33 @@ impl fmt::Debug for AccessToken {
 struct Cached {
     token: AccessToken,
     renew_at: Instant,
+}
+
+/// Where a client's tokens come from.
+#[derive(Debug)]
+pub enum Credential {
+    /// A secret or a federated assertion is exchanged for them.
+    Exchanged(TokenSource),
+    /// The machine's identity.
+    Managed(ManagedIdentity),
+}
+
+impl Credential {
+    /// A token that is still good.
+    pub async fn token(&self, deadline: Deadline) -> Result<AccessToken, Error> {
+        match self {
+            Self::Exchanged(source) => source.token(deadline).await,
+            Self::Managed(identity) => identity.token(deadline).await,
+        }
+    }
+
+    /// Forgets the token, after the resource refused it.
+    pub async fn forget(&self) {
+        match self {
+            Self::Exchanged(source) => source.forget().await,
+            Self::Managed(identity) => identity.forget().await,
+        }
+    }
 }
 
 /// Exchanges proofs for tokens and keeps a token for 80 % of its life.

@@ -10,9 +10,11 @@
 //! | [`money`] | exact amounts and rates |
 //! | [`pricing`] | the lines of a quote at list price |
 //! | [`usage`] | hours of open and closed intervals, and what they cost |
+//! | [`metering`] | usage on its way to a metering service: what to send now, what an answer means |
 //! | [`termination`] | the durable steps between "terminate" and "closed" |
 //! | [`sentinel`] | the guard's states from boot to ready or suspended |
 
+pub mod metering;
 pub mod money;
 pub mod names;
 pub mod phase;

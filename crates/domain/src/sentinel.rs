@@ -47,6 +47,8 @@ pub enum Cause {
     Expired,
     /// Bytes, digests, keys or assets are not the ones that were promised.
     Integrity,
+    /// What is used can no longer be billed: the metering service refuses, or was out of reach for too long.
+    Billing,
 }
 
 /// What happened.
@@ -72,6 +74,8 @@ pub enum Event {
     LicenseExpired,
     /// A digest, tag, length, key or asset is wrong.
     IntegrityFailed,
+    /// What is used can no longer be billed.
+    MeteringRefused,
     /// The budget of a stage is used up; another start may do better.
     GaveUp,
 }
@@ -133,6 +137,7 @@ impl Cause {
             Self::Denied => "denied",
             Self::Expired => "license_expired",
             Self::Integrity => "integrity",
+            Self::Billing => "billing",
         }
     }
 
@@ -142,6 +147,7 @@ impl Cause {
         match self {
             Self::Denied | Self::Expired => 403,
             Self::Integrity => 503,
+            Self::Billing => 402,
         }
     }
 }
@@ -154,6 +160,7 @@ pub fn step(state: State, event: Event) -> (State, Vec<Effect>) {
         (_, Event::Denied) => suspend(Cause::Denied),
         (_, Event::LicenseExpired) => suspend(Cause::Expired),
         (_, Event::IntegrityFailed) => suspend(Cause::Integrity),
+        (_, Event::MeteringRefused) => suspend(Cause::Billing),
         (_, Event::GaveUp) => (state, vec![Effect::CloseDelivery, Effect::Report, Effect::Exit]),
         (State::Boot, Event::Started) => (State::Authorize, vec![Effect::Authorize]),
         (State::Authorize, Event::Authorized) => (State::Hydrate, vec![Effect::Hydrate]),
@@ -183,7 +190,7 @@ fn suspend(cause: Cause) -> (State, Vec<Effect>) {
 mod tests {
     use super::{Cause, Effect, Event, State, step};
 
-    const EVENTS: [Event; 11] = [
+    const EVENTS: [Event; 12] = [
         Event::Started,
         Event::Authorized,
         Event::Hydrated,
@@ -194,6 +201,7 @@ mod tests {
         Event::Denied,
         Event::LicenseExpired,
         Event::IntegrityFailed,
+        Event::MeteringRefused,
         Event::GaveUp,
     ];
     const LOADING: State = State::Decrypt { delivered: false };
@@ -201,9 +209,10 @@ mod tests {
     const DENIED: State = State::Suspended(Cause::Denied);
     const EXPIRED: State = State::Suspended(Cause::Expired);
     const INTEGRITY: State = State::Suspended(Cause::Integrity);
+    const UNPAID: State = State::Suspended(Cause::Billing);
 
     /// Every state that a run can be in.
-    const STATES: [State; 9] = [
+    const STATES: [State; 10] = [
         State::Boot,
         State::Authorize,
         State::Hydrate,
@@ -213,28 +222,31 @@ mod tests {
         DENIED,
         EXPIRED,
         INTEGRITY,
+        UNPAID,
     ];
 
     /// The whole table: one row for each state, one column for each event, in the order of `EVENTS`.
     #[rustfmt::skip]
-    fn table() -> [(State, [State; 11]); 9] {
+    fn table() -> [(State, [State; 12]); 10] {
         use State::{Authorize as A, Boot as B, Hydrate as H, Ready as R};
         const N: State = LOADING;
         const D: State = DELIVERED;
         const X: State = DENIED;
         const E: State = EXPIRED;
         const I: State = INTEGRITY;
+        const U: State = UNPAID;
         [
-            //   Started Author. Hydrat. Began Deliv. Healthy Ill  Denied Expired Integr. GaveUp
-            (B, [A,      B,      B,      B,    B,     B,      B,   X,     E,      I,      B]),
-            (A, [A,      H,      A,      A,    A,     A,      A,   X,     E,      I,      A]),
-            (H, [H,      H,      N,      H,    H,     H,      H,   X,     E,      I,      H]),
-            (N, [N,      N,      N,      N,    D,     N,      N,   X,     E,      I,      N]),
-            (D, [D,      D,      D,      N,    D,     R,      D,   X,     E,      I,      D]),
-            (R, [R,      R,      R,      N,    R,     R,      D,   X,     E,      I,      R]),
-            (X, [X,      X,      X,      X,    X,     X,      X,   X,     X,      X,      X]),
-            (E, [E,      E,      E,      E,    E,     E,      E,   E,     E,      E,      E]),
-            (I, [I,      I,      I,      I,    I,     I,      I,   I,     I,      I,      I]),
+            //   Started Author. Hydrat. Began Deliv. Healthy Ill  Denied Expired Integr. Unpaid GaveUp
+            (B, [A,      B,      B,      B,    B,     B,      B,   X,     E,      I,      U,     B]),
+            (A, [A,      H,      A,      A,    A,     A,      A,   X,     E,      I,      U,     A]),
+            (H, [H,      H,      N,      H,    H,     H,      H,   X,     E,      I,      U,     H]),
+            (N, [N,      N,      N,      N,    D,     N,      N,   X,     E,      I,      U,     N]),
+            (D, [D,      D,      D,      N,    D,     R,      D,   X,     E,      I,      U,     D]),
+            (R, [R,      R,      R,      N,    R,     R,      D,   X,     E,      I,      U,     R]),
+            (X, [X,      X,      X,      X,    X,     X,      X,   X,     X,      X,      X,     X]),
+            (E, [E,      E,      E,      E,    E,     E,      E,   E,     E,      E,      E,     E]),
+            (I, [I,      I,      I,      I,    I,     I,      I,   I,     I,      I,      I,     I]),
+            (U, [U,      U,      U,      U,    U,     U,      U,   U,     U,      U,      U,     U]),
         ]
     }
 
@@ -316,11 +328,12 @@ mod tests {
     #[test]
     fn a_suspended_port_answers_by_cause() {
         assert_eq!(
-            [Cause::Denied, Cause::Expired, Cause::Integrity].map(Cause::http_status),
-            [403, 403, 503]
+            [Cause::Denied, Cause::Expired, Cause::Integrity, Cause::Billing].map(Cause::http_status),
+            [403, 403, 503, 402]
         );
         assert_eq!(Cause::Denied.as_str(), "denied");
         assert_eq!(Cause::Expired.as_str(), "license_expired");
         assert_eq!(Cause::Integrity.as_str(), "integrity");
+        assert_eq!(Cause::Billing.as_str(), "billing");
     }
 }

@@ -7,12 +7,14 @@
 //! |---|---|
 //! | [`control_plane`] | the licence service that authorises a contract and hands out key and SAS URLs |
 //! | [`arm`] | Azure Resource Manager's agent pools, its token endpoint, and the nodes that a pool brings |
+//! | [`metering`] | the marketplace's metered billing API |
 //! | [`runtime`] | the model server that reads weights from FIFOs and speaks the OpenAI API |
 //! | [`probe`] | a client inside the cluster: HTTP, TCP, or just staying up |
 
 pub mod answer;
 pub mod arm;
 pub mod control_plane;
+pub mod metering;
 pub mod probe;
 pub mod runtime;
 pub mod serve;

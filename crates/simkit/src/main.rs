@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
-use trustbridge_simkit::{arm, control_plane, probe, runtime};
+use trustbridge_simkit::{arm, control_plane, metering, probe, runtime};
 
 /// Doubles for tests and the demo: never a part of an installation.
 #[derive(Parser)]
@@ -19,6 +19,8 @@ enum Double {
     Arm(arm::Args),
     /// The licence service of a model provider.
     ControlPlane(control_plane::Args),
+    /// The marketplace's metered billing API and its token endpoints.
+    Metering(metering::Args),
     /// A model server that reads weights from FIFOs.
     Runtime(runtime::Args),
     /// A client for tests inside the cluster.
@@ -53,6 +55,7 @@ fn start(double: Double) -> anyhow::Result<ExitCode> {
         match double {
             Double::Arm(args) => arm::run(args).await.map(|()| ExitCode::SUCCESS),
             Double::ControlPlane(args) => control_plane::run(args).await.map(|()| ExitCode::SUCCESS),
+            Double::Metering(args) => metering::run(args).await.map(|()| ExitCode::SUCCESS),
             Double::Runtime(args) => runtime::run(args).await.map(|()| ExitCode::SUCCESS),
             Double::Probe(probe) => probe::run(probe).await,
         }

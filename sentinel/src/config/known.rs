@@ -6,14 +6,12 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "TB_POD_NAMESPACE",
     "TB_POD_UID",
     "TB_CONTROL_SOCKET",
-    "TB_METERING_RESOURCE",
-    "TB_METERING_PLAN",
     "TB_ADAPTERS_DIR",
     "TB_TRAINING_DATA_DIR",
 ];
 
 /// Addresses outside this pod that must be HTTPS, whoever uses them.
-pub(super) const HTTPS: &[&str] = &["TB_METERING_URL", "TB_VAULT_URL"];
+pub(super) const HTTPS: &[&str] = &["TB_VAULT_URL"];
 
 /// Limits of fine-tuning (spec 15.3): whole numbers.
 pub(super) const NUMBERS: &[&str] = &[
@@ -26,4 +24,12 @@ pub(super) const NUMBERS: &[&str] = &[
     "TB_DEFAULT_BATCH_SIZE",
     "TB_MAX_LORAS",
     "TB_MAX_LORA_RANK",
+];
+
+/// The variables with which Azure's own libraries find an identity.
+pub(super) const AZURE: &[&str] = &[
+    "AZURE_AUTHORITY_HOST",
+    "AZURE_CLIENT_ID",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "AZURE_TENANT_ID",
 ];

@@ -1,13 +1,16 @@
 //! The settings: every `TB_*` variable, read once, judged before anything else happens.
 
 mod known;
+mod metering;
 mod read;
 #[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use crate::billing::Term;
 use read::Reader;
 
 /// Where the kubelet looks for a termination message, unless the pod says otherwise.
@@ -51,6 +54,36 @@ pub(crate) struct CertPair {
     pub(crate) key: PathBuf,
 }
 
+/// Reporting to the metering service from this machine, without an operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OwnMeter {
+    /// The service.
+    pub(crate) url: String,
+    /// Against what usage is reported.
+    pub(crate) resource: String,
+    /// The purchased plan.
+    pub(crate) plan: String,
+    /// Which counters make which dimension.
+    pub(crate) dimensions: Vec<Term>,
+    /// A user-assigned identity; without one, the machine's own.
+    pub(crate) client_id: Option<String>,
+    /// Workload identity, in place of the machine's.
+    pub(crate) federated: Option<Federated>,
+}
+
+/// Workload identity, by the variables that Azure's own libraries read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Federated {
+    /// `AZURE_AUTHORITY_HOST`.
+    pub(crate) authority: String,
+    /// `AZURE_TENANT_ID`.
+    pub(crate) tenant: String,
+    /// `AZURE_CLIENT_ID`.
+    pub(crate) client_id: String,
+    /// `AZURE_FEDERATED_TOKEN_FILE`.
+    pub(crate) token_file: PathBuf,
+}
+
 /// One client path that the proxy lets through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AllowedPath {
@@ -80,6 +113,10 @@ pub(crate) struct Config {
     pub(crate) client_cert: Option<CertPair>,
     pub(crate) download_concurrency: usize,
     pub(crate) download_chunk_bytes: u64,
+    /// A transfer without a byte for so long is given up and tried again.
+    pub(crate) download_idle: Duration,
+    /// Clocks of control plane and node may differ by this much: so long after `expires_at` serving goes on.
+    pub(crate) expiry_grace: Duration,
     pub(crate) manifest_sha256: Option<String>,
     pub(crate) attestation: Attestation,
     pub(crate) node_name: Option<String>,
@@ -87,6 +124,8 @@ pub(crate) struct Config {
     pub(crate) proxy_allow: Vec<AllowedPath>,
     pub(crate) audit_path: Option<PathBuf>,
     pub(crate) termination_log: PathBuf,
+    pub(crate) usage_interval: Duration,
+    pub(crate) own_meter: Option<OwnMeter>,
     pub(crate) log_level: String,
 }
 
@@ -136,6 +175,8 @@ impl Config {
             download_concurrency: usize::try_from(r.number("TB_DOWNLOAD_CONCURRENCY", 4, 1..=64))
                 .unwrap_or(4),
             download_chunk_bytes: r.number("TB_DOWNLOAD_CHUNK_BYTES", 8 << 20, (64 << 10)..=(256 << 20)),
+            download_idle: Duration::from_secs(r.number("TB_DOWNLOAD_IDLE_SECONDS", 20, 1..=600)),
+            expiry_grace: Duration::from_secs(r.number("TB_EXPIRY_GRACE_SECONDS", 60, 1..=3600)),
             manifest_sha256: r.sha256("TB_MANIFEST_SHA256"),
             attestation: r.attestation("TB_ATTESTATION"),
             node_name: r.optional("TB_NODE_NAME"),
@@ -143,6 +184,8 @@ impl Config {
             proxy_allow: r.allow_list("TB_PROXY_ALLOW"),
             audit_path: r.optional_path("TB_AUDIT_PATH"),
             termination_log: r.path("TB_TERMINATION_LOG", TERMINATION_LOG),
+            usage_interval: Duration::from_secs(r.number("TB_USAGE_INTERVAL_SECONDS", 60, 1..=3600)),
+            own_meter: r.own_meter(),
             log_level: r.log_level("TB_LOG_LEVEL"),
             target_dir,
             model_dir,

@@ -9,7 +9,7 @@ use url::{Host, Url};
 
 use super::{AllowedPath, Attestation, CertPair, DeliveryMode, Problem, RuntimeTarget, known};
 
-const UNSET: &str = "(not set)";
+pub(super) const UNSET: &str = "(not set)";
 
 /// Takes variables out of the environment; what is left in the end is unknown.
 pub(super) struct Reader {
@@ -18,9 +18,10 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Keeps `TB_*` only. An empty value counts as not set, as charts write them.
+    /// Keeps `TB_*`, and what Azure's own libraries read. An empty value counts as not set, as charts write them.
     pub(super) fn new(vars: impl IntoIterator<Item = (String, String)>) -> Self {
-        let ours = |(name, _): &(String, String)| name.starts_with("TB_");
+        let ours =
+            |(name, _): &(String, String)| name.starts_with("TB_") || known::AZURE.contains(&name.as_str());
         Self {
             vars: vars.into_iter().filter(ours).collect(),
             problems: Vec::new(),
@@ -29,7 +30,8 @@ impl Reader {
 
     pub(super) fn finish(self) -> Result<Vec<String>, Vec<Problem>> {
         if self.problems.is_empty() {
-            Ok(self.vars.into_keys().collect())
+            let unknown = self.vars.into_keys();
+            Ok(unknown.filter(|name| name.starts_with("TB_")).collect())
         } else {
             Err(self.problems)
         }
@@ -51,6 +53,10 @@ impl Reader {
 
     pub(super) fn optional(&mut self, name: &'static str) -> Option<String> {
         self.vars.remove(name).filter(|value| !value.is_empty())
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.vars.get(name).is_some_and(|value| !value.is_empty())
     }
 
     pub(super) fn required(&mut self, name: &'static str, what: &str) -> String {
@@ -78,7 +84,7 @@ impl Reader {
             .unwrap_or_default()
     }
 
-    fn https(&mut self, name: &'static str, text: &str) -> Option<Url> {
+    pub(super) fn https(&mut self, name: &'static str, text: &str) -> Option<Url> {
         if text.is_empty() {
             return None;
         }

@@ -86,6 +86,10 @@ fn each_broken_rule_names_its_field() {
         ("TB_PROXY_ALLOW", "/v1/../x"),
         ("TB_LOG_LEVEL", "loud"),
         ("TB_VAULT_URL", "http://vault.example"),
+        ("TB_METERING_DIMENSIONS", "tokens=words"),
+        ("TB_METERING_URL", "http://meter.example"),
+        ("TB_METERING_URL", "https://meter.example/?code=secret"),
+        ("TB_USAGE_INTERVAL_SECONDS", "0"),
         ("TB_FINETUNE_ENABLED", "true"),
         ("TB_MAX_LORAS", "many"),
         ("TB_TARGET_DIR", "relative"),
@@ -93,7 +97,11 @@ fn each_broken_rule_names_its_field() {
         ("TB_PIPE_PATH", "/mnt/resource/trustbridge/pipe"),
         ("TB_ASSET_ID", "a/b"),
     ] {
-        let told = problems(&[(name, value)]);
+        let mut more = vec![(name, value)];
+        if name == "TB_METERING_DIMENSIONS" {
+            more.push(("TB_METERING_URL", "https://meter.example"));
+        }
+        let told = problems(&more);
         assert!(
             told.iter().any(|text| text.starts_with(&format!("{name}: "))),
             "{name}={value}: {told:?}"
@@ -135,4 +143,31 @@ fn lists_and_sockets_are_read() {
         Attestation::Exec(vec!["/bin/quote".into(), "--raw".into()])
     );
     assert_eq!(config.manifest_sha256, Some("ab".repeat(32)));
+}
+
+#[test]
+fn a_machine_that_bills_itself_says_for_what() {
+    let url = ("TB_METERING_URL", "https://marketplaceapi.microsoft.com");
+    let resource = ("TB_METERING_RESOURCE", "/subscriptions/s/app");
+    let plan = ("TB_METERING_PLAN", "gold");
+    let config = load(&[url, resource, plan]).unwrap().config;
+    let own = config.own_meter.unwrap();
+    assert_eq!(
+        (own.resource.as_str(), own.plan.as_str(), own.dimensions.len()),
+        ("/subscriptions/s/app", "gold", 1)
+    );
+    assert_eq!((own.federated, own.client_id), (None, None));
+    assert_eq!(load(&[]).unwrap().config.own_meter, None);
+    assert!(
+        problems(&[plan])[0].starts_with("TB_METERING_URL: (not set): is required beside TB_METERING_PLAN")
+    );
+    let told = problems(&[url]);
+    assert_eq!(told.len(), 2, "{told:?}");
+    let told = problems(&[url, resource, plan, ("TB_POD_NAME", "p")]);
+    assert!(told[0].contains("must not be set in a pod"), "{told:?}");
+    let told = problems(&[url, resource, plan, ("AZURE_FEDERATED_TOKEN_FILE", "/var/token")]);
+    let fields: Vec<_> = told.iter().map(|text| text.split(':').next().unwrap()).collect();
+    assert_eq!(fields, ["AZURE_TENANT_ID", "AZURE_CLIENT_ID"]);
+    // They are others' too: alone they mean nothing here.
+    assert!(load(&[("AZURE_CLIENT_ID", "c")]).unwrap().unknown.is_empty());
 }

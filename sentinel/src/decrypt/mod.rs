@@ -7,6 +7,7 @@
 
 mod fifo;
 mod records;
+mod room;
 mod volume;
 
 use std::path::PathBuf;
@@ -151,6 +152,8 @@ impl Delivery {
             stop: stop.child_token(),
             writers: TaskTracker::new(),
         };
+        let needed = files.iter().map(|job| job.file.plaintext_bytes);
+        room::check(delivery.volume.memory(), needed.fold(0, u64::saturating_add))?;
         for job in files {
             write_file(job).await?;
         }

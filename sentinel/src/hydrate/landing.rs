@@ -181,28 +181,39 @@ fn prepare(path: &Path, size: u64, head: &str) -> io::Result<Prepared> {
     let complete_size = std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() == size);
     let private =
         |options: &mut OpenOptions, path: &Path| options.read(true).create(true).mode(0o600).open(path);
-    if let Some(resumed) = resumed.filter(|_| complete_size) {
+    if let Some((resumed, whole)) = resumed.filter(|_| complete_size) {
         let data = private(OpenOptions::new().write(true), path)?;
         let journal = private(OpenOptions::new().append(true), &journal_path)?;
+        // The next entry must not grow out of a torn one.
+        journal.set_len(whole)?;
         return Ok((data, journal, resumed));
     }
-    let data = private(OpenOptions::new().write(true).truncate(true), path)?;
+    // New files, not the old ones cut: a write of the transfer that was given up may still be under way.
+    for old in [&journal_path, path] {
+        match std::fs::remove_file(old) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    let data = private(OpenOptions::new().write(true), path)?;
     // Blocks are taken now: a volume that is too small shows before the transfer, not after an hour of it.
     let length = i64::try_from(size).map_err(io::Error::other)?;
     match fallocate(&data, FallocateFlags::empty(), 0, length) {
         Err(nix::Error::EOPNOTSUPP) => data.set_len(size)?,
         other => other?,
     }
-    let mut journal = private(OpenOptions::new().write(true).truncate(true), &journal_path)?;
+    let mut journal = private(OpenOptions::new().append(true), &journal_path)?;
     journal.write_all(format!("{head}\n").as_bytes())?;
     Ok((data, journal, BTreeSet::new()))
 }
 
-/// The complete ranges, if the journal is of this very blob. A torn last line is no number or a smaller one; a
-/// wrong entry costs a repetition, because the digest is judged in the end.
-fn resume(text: &str, head: &str) -> Option<BTreeSet<u64>> {
-    let (first, rest) = text.split_once('\n')?;
-    (first == head).then(|| rest.lines().filter_map(|line| line.parse().ok()).collect())
+/// The complete ranges, and how long the journal is without a torn last line, if it is of this very blob. A wrong
+/// entry costs a repetition, because the digest is judged in the end.
+fn resume(text: &str, head: &str) -> Option<(BTreeSet<u64>, u64)> {
+    let whole = text.rfind('\n')? + 1;
+    let (first, rest) = text.get(..whole)?.split_once('\n')?;
+    let ranges = || rest.lines().filter_map(|line| line.parse().ok()).collect();
+    (first == head).then(|| (ranges(), whole as u64))
 }
 
 fn journal_of(path: &Path) -> PathBuf {
@@ -230,17 +241,19 @@ mod tests {
 
     #[test]
     fn a_journal_counts_for_its_own_blob_only() {
-        let text = "abc 30 10 \"e1\"\n0\n2\n1";
-        assert_eq!(
-            resume(text, "abc 30 10 \"e1\"")
-                .unwrap()
-                .into_iter()
-                .collect::<Vec<_>>(),
-            [0, 1, 2]
-        );
+        let text = "abc 30 10 \"e1\"\n0\n2\n1\n";
+        let (ranges, whole) = resume(text, "abc 30 10 \"e1\"").unwrap();
+        assert_eq!(ranges.into_iter().collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(whole, text.len() as u64);
         assert_eq!(resume(text, "abc 30 10 \"e2\""), None);
         assert_eq!(resume("", "abc"), None);
-        assert_eq!(resume("abc\nx\n-1\n", "abc").unwrap().len(), 0);
+        assert_eq!(resume("abc\nx\n-1\n", "abc").unwrap().0.len(), 0);
+    }
+
+    #[test]
+    fn a_torn_entry_is_no_entry() {
+        let (ranges, whole) = resume("abc\n7\n12", "abc").unwrap();
+        assert_eq!((ranges.into_iter().collect::<Vec<_>>(), whole), (vec![7], 6));
     }
 
     #[test]

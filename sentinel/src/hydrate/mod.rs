@@ -13,6 +13,7 @@ mod transfer;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::future::try_join_all;
 use trustbridge_azure::http::Client;
@@ -135,6 +136,8 @@ pub(crate) struct Hydration {
     pub(crate) target_dir: PathBuf,
     pub(crate) concurrency: usize,
     pub(crate) range_bytes: u64,
+    /// A connection without a byte for so long is given up.
+    pub(crate) idle: Duration,
     /// `TB_MANIFEST_SHA256`; the control plane's word comes before it.
     pub(crate) anchor: Option<String>,
 }

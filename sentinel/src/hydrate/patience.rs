@@ -11,14 +11,16 @@ use super::Error;
 use crate::license::{Grant, License};
 use crate::retry::{self, Backoff};
 
-/// Failures in a row without a byte of progress.
+/// Failures in a row without progress.
 const FAILURES: u32 = 6;
-/// Refusals in a row, each after a fresh authorisation, without a byte of progress.
+/// Refusals in a row, each after a fresh authorisation, without progress.
 const RENEWALS: u32 = 2;
 const BACKOFF: Backoff = Backoff {
     base: Duration::from_millis(200),
     cap: Duration::from_secs(10),
 };
+/// Bytes of one attempt that count as progress.
+pub(super) const PROGRESS_BYTES: u64 = 64 << 10;
 /// An error answer is a few lines of XML.
 const ERROR_BYTES: usize = 16 << 10;
 
@@ -109,9 +111,12 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// Bytes arrived: the budgets are whole again.
-    pub(super) fn progress(&mut self) {
-        *self = Self::default();
+    /// So many bytes arrived. The budgets are whole again if that is worth the name of a transfer: whoever sends a
+    /// byte and breaks off, again and again, must not be waited for without end.
+    pub(super) fn progress(&mut self, bytes: u64) {
+        if bytes >= PROGRESS_BYTES {
+            *self = Self::default();
+        }
     }
 
     /// Waits, or authorises again, so that another attempt makes sense. `used` is what the attempt went with.
@@ -134,8 +139,7 @@ impl Patience {
                     return Err(Error::GaveUp(format!("{message}, {FAILURES} times in a row")));
                 }
                 tracing::debug!(failures = self.failures, "{message}; trying again");
-                tokio::time::sleep(wait.unwrap_or_else(|| BACKOFF.wait(self.failures, retry::jitter())))
-                    .await;
+                tokio::time::sleep(BACKOFF.wait_at_least(self.failures, wait)).await;
                 Ok(())
             }
         }

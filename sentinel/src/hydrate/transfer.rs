@@ -9,16 +9,14 @@ use trustbridge_azure::http::{Body, Deadline};
 
 use super::landing::Landing;
 use super::manifest::granted;
-use super::patience::{Fault, Patience, refusal};
+use super::patience::{Fault, PROGRESS_BYTES, Patience, refusal};
 use super::ranges::Span;
 use super::{AssetFile, Error, Hydration};
 use crate::license::Grant;
 
 const HEAD_TIME: Duration = Duration::from_secs(30);
-/// A connection without a byte for so long is given up.
-const IDLE: Duration = Duration::from_secs(20);
 /// Slower than this is not a transfer.
-const BYTES_PER_SECOND: u64 = 64 << 10;
+const BYTES_PER_SECOND: u64 = PROGRESS_BYTES;
 /// Bytes that are written at once.
 const WRITE_BYTES: usize = 1 << 20;
 
@@ -73,9 +71,7 @@ pub(super) async fn range(
         let Err(fault) = try_range(job, file, landing, span, &mut at, &grant).await else {
             return Ok(());
         };
-        if at > before {
-            patience.progress();
-        }
+        patience.progress(at - before);
         patience.after(fault, &job.license, &grant).await?;
     }
 }
@@ -90,7 +86,7 @@ async fn try_range(
 ) -> Result<(), Fault> {
     let what = grant.shown_url_of(file.path.as_deref());
     let length = span.end.saturating_sub(*at);
-    let deadline = Deadline::after(IDLE + Duration::from_secs(length / BYTES_PER_SECOND));
+    let deadline = Deadline::after(job.idle + Duration::from_secs(length / BYTES_PER_SECOND));
     let bytes = format!("bytes={}-{}", *at, span.end.saturating_sub(1));
     let request = request(
         Method::GET,
@@ -111,7 +107,7 @@ async fn try_range(
     receive(
         job,
         &what,
-        answer.into_body().with_idle_timeout(IDLE),
+        answer.into_body().with_idle_timeout(job.idle),
         landing,
         at,
         span.end,

@@ -12,6 +12,8 @@ use super::Error;
 
 /// An authorisation is asked for again after a day at the latest, however long the answer says it lives.
 const LONGEST_LIFE: Duration = Duration::from_hours(24);
+/// Clocks of control plane and node may differ by this much.
+const SKEW: Duration = Duration::from_mins(1);
 /// Longest reason that is repeated.
 const REASON_CHARS: usize = 200;
 
@@ -31,7 +33,7 @@ pub(super) struct Answer {
 pub(super) enum Verdict {
     Authorized(Box<Answer>),
     Denied(String),
-    /// No answer of a control plane; something in between may have spoken.
+    /// No answer of a control plane that could be used; something in between may have spoken.
     Unreadable(String),
 }
 
@@ -88,9 +90,15 @@ impl Answer {
             }
         };
         match raw.status.as_str() {
-            "authorized" => raw
-                .authorized(now)
-                .map(|answer| Verdict::Authorized(Box::new(answer))),
+            "authorized" => match raw.expired_for(now) {
+                Some(past) => Ok(Verdict::Unreadable(format!(
+                    "expires_at lies {} s in the past; do the clocks of control plane and node agree?",
+                    past.as_secs()
+                ))),
+                None => raw
+                    .authorized(now)
+                    .map(|answer| Verdict::Authorized(Box::new(answer))),
+            },
             "denied" => {
                 let reason = raw
                     .reason
@@ -107,6 +115,13 @@ impl Answer {
 }
 
 impl Raw {
+    /// How long ago the answer ran out, where that is no matter of two clocks any more. Such an answer authorises
+    /// nothing: it is an old one, or somebody repeats it.
+    fn expired_for(&self, now: Timestamp) -> Option<Duration> {
+        let past = Duration::try_from(now.duration_since(self.expires_at?)).ok()?;
+        (past > SKEW).then_some(past)
+    }
+
     fn authorized(self, now: Timestamp) -> Result<Answer, Error> {
         let missing =
             |field: &str| Error::Contradiction(format!("{field} is missing from an authorized answer"));

@@ -6,8 +6,6 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::{Error, License};
 
-/// Clocks of control plane and node may differ by this much: so long after `expires_at` serving goes on.
-const SKEW: Duration = Duration::from_mins(1);
 /// Wait between two failed renewals, each of which is several attempts.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -20,8 +18,9 @@ pub(crate) enum Ended {
     Expired(String),
 }
 
-/// Renews the authorisation in time, for ever; returns when that has come to an end.
-pub(crate) async fn keep(license: &License) -> Ended {
+/// Renews the authorisation in time, for ever; returns when that has come to an end, `grace` after `expires_at` at
+/// the latest.
+pub(crate) async fn keep(license: &License, grace: Duration) -> Ended {
     loop {
         let Some(grant) = license.current() else {
             return Ended::Error(Error::Unavailable(
@@ -29,7 +28,7 @@ pub(crate) async fn keep(license: &License) -> Ended {
             ));
         };
         sleep_until(grant.refresh_at()).await;
-        let end = grant.expires() + SKEW;
+        let end = grant.expires() + grace;
         // A control plane that hangs must not carry serving past the end.
         let Ok(renewed) = timeout_at(end, license.renew(grant.generation)).await else {
             return Ended::Expired(

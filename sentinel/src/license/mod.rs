@@ -157,8 +157,7 @@ impl License {
                     tracing::warn!(attempt, of = ATTEMPTS, "authorisation failed: {message}");
                     last = message;
                     if attempt < ATTEMPTS {
-                        let wait = wait.unwrap_or_else(|| BACKOFF.wait(attempt, retry::jitter()));
-                        tokio::time::sleep(wait).await;
+                        tokio::time::sleep(BACKOFF.wait_at_least(attempt, wait)).await;
                     }
                 }
             }

@@ -75,7 +75,7 @@ fn denials_carry_their_reason() {
 fn lives_are_bounded_and_the_past_is_over() {
     for (moment, seconds) in [
         ("2036-01-07T12:00:00Z", 86400),
-        ("2026-01-07T10:00:00Z", 0),
+        ("2026-01-07T10:59:30Z", 0),
         ("2026-01-07T13:30:00+02:00", 1800),
     ] {
         let Ok(Verdict::Authorized(answer)) = parse(&with("expires_at", json!(moment))) else {
@@ -129,6 +129,10 @@ fn what_is_no_answer_is_unreadable() {
             Ok(Verdict::Unreadable(message)) => assert!(!message.contains("secret")),
             _ => panic!("{text}"),
         }
+    }
+    match parse(&with("expires_at", json!("2026-01-07T10:00:00Z"))) {
+        Ok(Verdict::Unreadable(message)) => assert!(message.contains("3600 s in the past")),
+        _ => panic!("an answer that has run out authorises"),
     }
 }
 
@@ -282,7 +286,10 @@ async fn keeping_renews_until_it_is_denied() {
     let license = plane.license().await;
     license.renew(0).await.map_err(|error| error.to_string()).unwrap();
     let reason = "contract_ended".to_owned();
-    assert_eq!(keep(&license).await, Ended::Error(Error::Denied { reason }));
+    assert_eq!(
+        keep(&license, Duration::from_mins(1)).await,
+        Ended::Error(Error::Denied { reason })
+    );
     assert_eq!(plane.asked().len(), 3);
 }
 
@@ -318,6 +325,9 @@ async fn a_control_plane_that_hangs_does_not_outlive_the_authorisation() {
     // Somebody else's renewal is under way and never ends.
     let _hangs = license.renewing.lock().await;
     tokio::time::pause();
-    assert!(matches!(keep(&license).await, Ended::Expired(_)));
+    assert!(matches!(
+        keep(&license, Duration::from_mins(1)).await,
+        Ended::Expired(_)
+    ));
     assert!(tokio::time::Instant::now() < grant.expires() + Duration::from_secs(62));
 }

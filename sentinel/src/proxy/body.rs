@@ -13,6 +13,7 @@ use trustbridge_tbenc::Sha256;
 
 use super::{BoxError, REQUEST_BYTES, Record};
 use crate::audit::{Audit, Entry, Outcome};
+use crate::billing::AnswerMeter;
 use crate::shared::{InFlight, Shared};
 
 /// A runtime that says nothing for so long in the middle of an answer has lost the thread.
@@ -114,6 +115,10 @@ impl Ending {
         drop(guard);
     }
 
+    fn request_bytes(&self) -> u64 {
+        self.request.lock().unwrap_or_else(PoisonError::into_inner).bytes
+    }
+
     /// Somebody else writes the record.
     pub(super) fn disarm(mut self) {
         self.guard = None;
@@ -134,17 +139,20 @@ pub(super) struct AnswerBody {
     tally: Tally,
     failed: bool,
     ended: bool,
+    /// Of an answer that is billed.
+    meter: Option<AnswerMeter>,
     ending: Ending,
 }
 
 impl AnswerBody {
-    pub(super) fn new(inner: Incoming, ending: Ending) -> Self {
+    pub(super) fn new(inner: Incoming, meter: Option<AnswerMeter>, ending: Ending) -> Self {
         Self {
             inner,
             idle: Box::pin(sleep(IDLE)),
             tally: Tally::default(),
             failed: false,
             ended: false,
+            meter,
             ending,
         }
     }
@@ -168,6 +176,9 @@ impl Body for AnswerBody {
                 self.idle.as_mut().reset(Instant::now() + IDLE);
                 if let Some(data) = frame.data_ref() {
                     self.tally.add(data);
+                    if let Some(meter) = &mut self.meter {
+                        meter.pass(data);
+                    }
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -202,6 +213,9 @@ impl Drop for AnswerBody {
             (false, false) => Outcome::ClientClosed,
         };
         let answer = std::mem::take(&mut self.tally);
+        if let Some(meter) = &self.meter {
+            meter.end(self.ending.request_bytes());
+        }
         self.ending.finish(answer, outcome);
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::header::CONTENT_TYPE;
+use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
@@ -11,6 +12,7 @@ use super::body::{AnswerBody, Ending, RequestBody, SharedTally};
 use super::refusal::Refusal;
 use super::{Answer, Proxy, Record, headers};
 use crate::audit::Outcome;
+use crate::billing::AnswerMeter;
 use crate::neighbour;
 use crate::shared::InFlight;
 
@@ -41,7 +43,14 @@ pub(super) async fn forward(
         Ok(answer) => {
             let (parts, body) = answer.into_parts();
             ending.status = parts.status.as_u16();
-            let mut answer = Response::new(AnswerBody::new(body, ending).boxed());
+            let meter = is_billed(record, parts.status).then(|| {
+                let kind = parts
+                    .headers
+                    .get(CONTENT_TYPE)
+                    .and_then(|kind| kind.to_str().ok());
+                AnswerMeter::begin(Arc::clone(&proxy.billing), kind)
+            });
+            let mut answer = Response::new(AnswerBody::new(body, meter, ending).boxed());
             *answer.status_mut() = parts.status;
             *answer.headers_mut() = headers::to_client(&parts.headers);
             Ok(answer)
@@ -52,6 +61,11 @@ pub(super) async fn forward(
             Err(refused)
         }
     }
+}
+
+/// What the runtime did for a client: a list of models is no work, and a refusal no result.
+fn is_billed(record: &Record, status: StatusCode) -> bool {
+    record.method == "POST" && status.is_success()
 }
 
 /// Sends the request to the runtime and waits for the head of its answer.

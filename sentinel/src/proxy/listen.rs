@@ -8,6 +8,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -22,10 +23,15 @@ use super::Proxy;
 use super::framing::Watched;
 use crate::config::CertPair;
 
+/// Connections at a time, where the process may have files enough.
 const CONNECTIONS: usize = 4096;
+/// Files that others need: the admin port, logs, FIFOs, downloads.
+const OTHER_FILES: usize = 64;
 const HEAD_TIME: Duration = Duration::from_secs(30);
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 const HEAD_BYTES: usize = 64 << 10;
+/// For the last bytes of the last answer to reach their client.
+const LINGER: Duration = Duration::from_secs(2);
 /// After an error of accept (no file descriptor left) the loop must not spin.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -56,7 +62,7 @@ pub(crate) async fn serve(
     proxy: Arc<Proxy>,
     stop: CancellationToken,
 ) {
-    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(capacity(open_files())));
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -79,7 +85,31 @@ pub(crate) async fn serve(
     }
     drop(listener);
     connections.close();
-    connections.wait().await;
+    tokio::select! {
+        () = connections.wait() => {}
+        // What is left are clients that have not asked anything yet: half a head, half a handshake. They may wait
+        // for half a minute, the end of the process may not.
+        () = proxy.quiet(LINGER) => tracing::debug!(connections = connections.len(), "left unanswered"),
+    }
+}
+
+/// How many files this process may have open, after asking for as many as it can get.
+fn open_files() -> u64 {
+    match getrlimit(Resource::RLIMIT_NOFILE) {
+        Ok((soft, hard)) => match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
+            Ok(()) => hard,
+            Err(_) => soft,
+        },
+        // The kernel always tells; without an answer the smallest usual limit is the safe guess.
+        Err(_) => 1024,
+    }
+}
+
+/// Connections for so many files: each may need a second one, to the runtime. Clients must not be able to take the
+/// last one, or nobody could ask the admin port how the process is.
+fn capacity(files: u64) -> usize {
+    let files = usize::try_from(files).unwrap_or(usize::MAX);
+    (files.saturating_sub(OTHER_FILES) / 2).clamp(1, CONNECTIONS)
 }
 
 async fn accept(
@@ -127,5 +157,19 @@ where
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "connection");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CONNECTIONS, capacity};
+
+    #[test]
+    fn clients_never_get_the_last_files() {
+        assert_eq!(capacity(256), 96);
+        assert_eq!(capacity(1024), 480);
+        assert_eq!(capacity(1 << 20), CONNECTIONS);
+        assert_eq!(capacity(u64::MAX), CONNECTIONS);
+        assert_eq!(capacity(3), 1);
     }
 }

@@ -12,7 +12,7 @@ mod tests;
 mod tokens;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderValue};
@@ -24,6 +24,7 @@ use trustbridge_domain::sentinel::State;
 use trustbridge_tbenc::hex_digest;
 
 use crate::audit::{Audit, Entry, Outcome};
+use crate::billing::Billing;
 use crate::config::{Config, RuntimeTarget};
 use crate::shared::Shared;
 use framing::Findings;
@@ -33,6 +34,8 @@ use tokens::Tokens;
 
 pub(crate) use listen::{serve, tls_acceptor};
 
+/// How often it is looked whether requests are under way, at the end.
+const LOOK: Duration = Duration::from_millis(50);
 /// Largest request body.
 const REQUEST_BYTES: u64 = 32 << 20;
 
@@ -48,16 +51,34 @@ pub(crate) struct Proxy {
     tokens: Option<Tokens>,
     audit: Arc<Audit>,
     shared: Arc<Shared>,
+    billing: Arc<Billing>,
 }
 
 impl Proxy {
-    pub(crate) fn new(config: &Config, audit: Arc<Audit>, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(
+        config: &Config,
+        audit: Arc<Audit>,
+        shared: Arc<Shared>,
+        billing: Arc<Billing>,
+    ) -> Self {
         Self {
             target: config.runtime.clone(),
             routes: Routes::new(&config.proxy_allow),
             tokens: config.tokens_path.clone().map(Tokens::new),
             audit,
             shared,
+            billing,
+        }
+    }
+
+    /// Returns when for so long no request was under way.
+    async fn quiet(&self, long: Duration) {
+        let mut since = tokio::time::Instant::now();
+        while since.elapsed() < long {
+            tokio::time::sleep(LOOK).await;
+            if self.shared.in_flight() > 0 {
+                since = tokio::time::Instant::now();
+            }
         }
     }
 

@@ -95,6 +95,7 @@ impl Refusal {
     pub(super) fn body(&self) -> String {
         let kind = match self.status.as_u16() {
             401 => "authentication_error",
+            402 => "billing_error",
             403 => "permission_error",
             400..=499 => "invalid_request_error",
             _ => "server_error",

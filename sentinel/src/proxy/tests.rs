@@ -1,12 +1,13 @@
 use super::Proxy;
 use super::refusal::Refusal;
 use crate::audit::Audit;
+use crate::billing::Billing;
 use crate::config::Config;
 use crate::shared::Shared;
 use std::sync::Arc;
 use trustbridge_domain::sentinel::{Cause, State};
 
-fn proxy() -> (Proxy, Arc<Shared>) {
+fn proxy() -> (Proxy, Arc<Shared>, tempfile::TempDir) {
     let vars = [
         ("TB_CONTRACT_ID", "contract-allow"),
         ("TB_ASSET_ID", "asset"),
@@ -16,12 +17,14 @@ fn proxy() -> (Proxy, Arc<Shared>) {
     let config = Config::load(vars).unwrap().config;
     let shared = Shared::new();
     let audit = Arc::new(Audit::open(None, "contract-allow", "asset").unwrap());
-    (Proxy::new(&config, audit, shared.clone()), shared)
+    let dir = tempfile::tempdir().unwrap();
+    let billing = Arc::new(Billing::open(dir.path()).unwrap());
+    (Proxy::new(&config, audit, shared.clone(), billing), shared, dir)
 }
 
 #[test]
 fn only_ready_is_served() {
-    let (proxy, shared) = proxy();
+    let (proxy, shared, _dir) = proxy();
     let loading = State::Decrypt { delivered: false };
     for (state, status) in [
         (State::Hydrate, 503),
@@ -29,6 +32,7 @@ fn only_ready_is_served() {
         (State::Suspended(Cause::Denied), 403),
         (State::Suspended(Cause::Expired), 403),
         (State::Suspended(Cause::Integrity), 503),
+        (State::Suspended(Cause::Billing), 402),
     ] {
         shared.enter(state, "", "");
         assert_eq!(

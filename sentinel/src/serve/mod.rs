@@ -24,6 +24,7 @@ use trustbridge_azure::http::Client;
 use trustbridge_domain::sentinel::{Effect, Event, State, step};
 
 use crate::audit::Audit;
+use crate::billing::{self, Billing};
 use crate::config::{Config, DeliveryMode};
 use crate::decrypt::{Delivery, Volume};
 use crate::events::{Events, Happened};
@@ -53,8 +54,14 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<ExitCode> {
             let address = driver.config.admin_addr;
             anyhow::anyhow!("TB_ADMIN_ADDR: {address}: {error}; is another program listening there?")
         })?;
-    let router = health::router(&driver.config, driver.shared.clone(), driver.audit.clone());
+    let router = health::router(
+        &driver.config,
+        driver.shared.clone(),
+        driver.audit.clone(),
+        driver.billing.clone(),
+    );
     tokio::spawn(async move { axum::serve(admin, router).await });
+    driver.bill()?;
     driver.events.send(Event::Started);
     let code = driver.run(&mut happened, &mut stop).await;
     driver.shut_down().await;
@@ -87,6 +94,9 @@ struct Driver {
     config: Arc<Config>,
     shared: Arc<Shared>,
     audit: Arc<Audit>,
+    billing: Arc<Billing>,
+    /// Ends the task that closes intervals.
+    billed: CancellationToken,
     events: Events,
     http: Client,
     tls: Option<TlsAcceptor>,
@@ -121,6 +131,8 @@ impl Driver {
         let driver = Self {
             shared: Shared::new(),
             audit: Arc::new(audit),
+            billing: Arc::new(Billing::open(&config.state_dir)?),
+            billed: CancellationToken::new(),
             events,
             http: client.build()?,
             tls: tls.map_err(anyhow::Error::msg)?,
@@ -184,7 +196,8 @@ impl Driver {
         let address = self.config.public_addr;
         match TcpListener::bind(address).await {
             Ok(listener) => {
-                let proxy = Proxy::new(&self.config, self.audit.clone(), self.shared.clone());
+                let (audit, shared) = (self.audit.clone(), self.shared.clone());
+                let proxy = Proxy::new(&self.config, audit, shared, self.billing.clone());
                 let stop = CancellationToken::new();
                 let serving = proxy::serve(listener, self.tls.clone(), Arc::new(proxy), stop.clone());
                 self.public = Some((stop, tokio::spawn(serving)));
@@ -251,6 +264,8 @@ impl Driver {
                 "requests were cut off at the end of the grace period"
             );
         }
+        self.billed.cancel();
+        billing::close(self.billing.clone(), self.shared.clone()).await;
         self.close_delivery().await;
         let head = self.audit.head();
         match self.audit.flush() {

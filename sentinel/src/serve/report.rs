@@ -20,11 +20,12 @@ struct Report<'a> {
 /// The reason of settings that cannot be used.
 pub(crate) const SETTINGS: &str = "settings";
 
-/// Whose turn it is, in one word: the provider's, the publisher's, the operator's, or nobody's but time's.
+/// Whose turn it is, in one word: the provider's, the publisher's, the buyer's, the operator's, or nobody's but time's.
 pub(crate) fn cause(state: State, reason: &str) -> &'static str {
     match state {
         State::Suspended(Cause::Denied) => "Denied",
         State::Suspended(Cause::Integrity) => "Integrity",
+        State::Suspended(Cause::Billing) => "Billing",
         _ if reason == SETTINGS => "Settings",
         _ => "Unavailable",
     }
@@ -67,6 +68,7 @@ mod tests {
         for (state, reason, word) in [
             (suspended(Cause::Denied), "denied", "Denied"),
             (suspended(Cause::Integrity), "delivery", "Integrity"),
+            (suspended(Cause::Billing), "metering_not_active", "Billing"),
             (suspended(Cause::Expired), "license_expired", "Unavailable"),
             (State::Hydrate, "hydration", "Unavailable"),
             (State::Boot, "settings", "Settings"),

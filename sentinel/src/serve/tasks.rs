@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use trustbridge_domain::sentinel::Event;
 
 use super::{Driver, get, put};
+use crate::billing;
 use crate::decrypt::Delivery;
 use crate::events::Events;
 use crate::hydrate::{self, Hydration};
@@ -14,6 +15,20 @@ use crate::runtime;
 impl Driver {
     fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.push(tokio::spawn(task).abort_handle());
+    }
+
+    /// Starts what closes intervals and, where this machine bills itself, reports them. It goes on in every state.
+    pub(super) fn bill(&self) -> anyhow::Result<()> {
+        let agent = billing::own_meter(&self.config, &self.billing, &self.http)?;
+        tokio::spawn(billing::run(
+            self.billing.clone(),
+            agent,
+            self.config.usage_interval,
+            self.shared.clone(),
+            self.events.clone(),
+            self.billed.clone(),
+        ));
+        Ok(())
     }
 
     pub(super) fn authorize(&mut self) {
@@ -33,7 +48,7 @@ impl Driver {
                 }
                 Err(error) => return refused(&events, &error),
             }
-            match license::keep(&license).await {
+            match license::keep(&license, config.expiry_grace).await {
                 license::Ended::Error(error) => refused(&events, &error),
                 license::Ended::Expired(message) => {
                     events.send_because(Event::LicenseExpired, "license_expired", &message);
@@ -56,6 +71,7 @@ impl Driver {
             target_dir: self.config.target_dir.clone(),
             concurrency: self.config.download_concurrency,
             range_bytes: self.config.download_chunk_bytes,
+            idle: self.config.download_idle,
             anchor: self.config.manifest_sha256.clone(),
         };
         let (events, slot) = (self.events.clone(), self.asset.clone());

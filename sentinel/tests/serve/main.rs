@@ -8,6 +8,7 @@
     clippy::indexing_slicing
 )]
 
+mod billing;
 mod path;
 mod proxy;
 mod recovery;

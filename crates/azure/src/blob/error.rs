@@ -40,14 +40,6 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
-    /// The upload broke off in the middle of its own work.
-    #[error("upload of {path}: {reason}")]
-    Upload {
-        /// The file.
-        path: String,
-        /// Why.
-        reason: String,
-    },
 }
 
 impl Error {

@@ -1,4 +1,5 @@
-//! Blob storage: what the provider's upload and the sentinel's download need, on Azure and on Azurite.
+//! Blob storage, small: what tests and tools need of it, on Azure and on Azurite. The provider's upload uses the
+//! official SDK.
 //!
 //! An endpoint is the account's root: `https://<account>.blob.core.windows.net` on Azure,
 //! `https://<host>:<port>/<account>` on Azurite. Everything below it is the same.
@@ -7,11 +8,9 @@ mod error;
 mod shared_key;
 #[cfg(test)]
 mod tests;
-mod upload;
 
 pub use error::{Error, RangeVerdict, judge_range};
 pub use shared_key::SharedKey;
-pub use upload::UploadOptions;
 
 use crate::http::{self, Body, Client, Deadline};
 use ::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, RANGE};

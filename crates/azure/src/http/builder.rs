@@ -86,6 +86,12 @@ impl Builder {
         self
     }
 
+    /// Allows `http://` to Azure's instance metadata service, which has no other scheme, and to nothing else.
+    pub fn allow_instance_metadata(mut self) -> Self {
+        self.plain_http = PlainHttp::InstanceMetadata;
+        self
+    }
+
     /// Connections kept open for each host (default 32).
     pub fn idle_connections(mut self, count: usize) -> Self {
         self.idle_connections = count;

@@ -119,6 +119,10 @@ impl Client {
             (Some("https"), _) | (Some("http"), PlainHttp::Anywhere) => Ok(()),
             (Some("http"), PlainHttp::Never) => refused("the scheme must be https"),
             (Some("http"), PlainHttp::Loopback) if is_loopback(uri) => Ok(()),
+            (Some("http"), PlainHttp::InstanceMetadata) if uri.host() == Some(INSTANCE_METADATA) => Ok(()),
+            (Some("http"), PlainHttp::InstanceMetadata) => {
+                refused("plain http is for the instance metadata service only")
+            }
             (Some("http"), PlainHttp::Loopback) => refused("plain http is for loopback addresses only"),
             _ => refused("the URL must be absolute and its scheme https"),
         }
@@ -130,8 +134,12 @@ impl Client {
 pub(crate) enum PlainHttp {
     Never,
     Loopback,
+    InstanceMetadata,
     Anywhere,
 }
+
+/// The link-local address of Azure's instance metadata service.
+const INSTANCE_METADATA: &str = "169.254.169.254";
 
 const AGENT: &str = concat!("trustbridge/", env!("CARGO_PKG_VERSION"));
 

@@ -97,3 +97,50 @@ fn a_life_of_any_length_is_bounded() {
     assert_eq!(kept_for(100), Duration::from_secs(80));
     assert_eq!(kept_for(u64::MAX), Duration::from_secs(LONGEST_LIFE) * 4 / 5);
 }
+
+#[tokio::test]
+async fn a_managed_identity_is_asked_once_with_its_header() {
+    let seen = Seen::default();
+    let answer = |State(seen): State<Seen>, request: axum::extract::Request| async move {
+        assert_eq!(request.headers()["metadata"], "true");
+        seen.lock().unwrap().push(request.uri().to_string());
+        Json(serde_json::json!({"access_token": "t0ken", "expires_in": "100", "token_type": "Bearer"}))
+    };
+    let router = Router::new()
+        .route("/identity", axum::routing::get(answer))
+        .with_state(seen.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/identity", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let http = Client::builder()
+        .system_bundle(false)
+        .allow_loopback_http()
+        .build()
+        .unwrap();
+    let identity = ManagedIdentity::new(http.clone(), "resource", Some("client".to_owned())).at(url.leak());
+    let (one, two) = tokio::join!(identity.token(soon()), identity.token(soon()));
+    assert_eq!((one.unwrap().expose(), two.unwrap().expose()), ("t0ken", "t0ken"));
+    assert_eq!(
+        *seen.lock().unwrap(),
+        ["/identity?api-version=2018-02-01&resource=resource&client_id=client"]
+    );
+    identity.forget().await;
+    identity.token(soon()).await.unwrap();
+    assert_eq!(seen.lock().unwrap().len(), 2);
+    let nobody = ManagedIdentity::new(http, "resource", None).at("http://127.0.0.1:1/identity");
+    assert!(nobody.token(soon()).await.unwrap_err().is_transient());
+}
+
+#[tokio::test]
+async fn the_metadata_service_is_the_only_place_without_tls() {
+    let http = Client::builder()
+        .system_bundle(false)
+        .allow_instance_metadata()
+        .build()
+        .unwrap();
+    let request = ::http::Request::get("http://127.0.0.1:1/x")
+        .body(Bytes::new())
+        .unwrap();
+    let error = http.send(request, soon()).await.unwrap_err();
+    assert!(matches!(error, http::Error::Refused { .. }), "{error}");
+}

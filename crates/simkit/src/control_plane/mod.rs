@@ -20,7 +20,7 @@ use axum::routing::{get, post, put};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -37,9 +37,10 @@ pub struct Args {
     /// Contracts that are authorised; every other one is denied.
     #[arg(long = "allow-contract", default_value = "contract-allow")]
     allow_contracts: Vec<String>,
-    /// File with the token that providers must present to register assets. Without it, nobody can.
-    #[arg(long, env = "TB_PROVIDER_TOKEN_FILE")]
-    provider_token_file: PathBuf,
+    /// File with the token that providers must present to register assets. Without it, a certificate of
+    /// `--client-ca` is what lets them.
+    #[arg(long, env = "TB_PROVIDER_TOKEN_FILE", required_unless_present = "client_ca")]
+    provider_token_file: Option<PathBuf>,
     /// Storage account that holds the assets.
     #[arg(long)]
     blob_account: String,
@@ -56,8 +57,9 @@ pub struct Args {
 pub struct Settings {
     /// Authorised contracts.
     pub allow_contracts: BTreeSet<String>,
-    /// The provider's bearer token.
-    pub provider_token: String,
+    /// The provider's bearer token. None: the listener takes nobody without a client certificate, and that is
+    /// enough.
+    pub provider_token: Option<String>,
     /// Signs SAS URLs.
     pub account_key: SharedKey,
     /// Life of a SAS.
@@ -140,20 +142,34 @@ impl ControlPlane {
 
 /// Runs the double until it is told to stop.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    let token = std::fs::read_to_string(&args.provider_token_file)
-        .with_context(|| format!("--provider-token-file {}", args.provider_token_file.display()))?;
+    let token = args
+        .provider_token_file
+        .as_deref()
+        .map(provider_token)
+        .transpose()?;
     anyhow::ensure!(
-        !token.trim().is_empty(),
-        "--provider-token-file is empty; write a random token into it"
+        token.is_some() || args.listen.client_ca.is_some(),
+        "providers need --provider-token-file or --client-ca"
     );
     let settings = Settings {
         allow_contracts: args.allow_contracts.into_iter().collect(),
-        provider_token: token.trim().to_owned(),
+        provider_token: token,
         account_key: SharedKey::from_file(&args.blob_account, &args.blob_account_key_file)?,
         sas_life: Duration::from_secs(args.sas_seconds),
     };
     let store = Store::open(&args.state_dir)?;
     serve(ControlPlane::new(settings, store).router(), &args.listen).await
+}
+
+fn provider_token(path: &Path) -> anyhow::Result<String> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("--provider-token-file {}", path.display()))?;
+    let token = text.trim();
+    anyhow::ensure!(
+        !token.is_empty(),
+        "--provider-token-file is empty; write a random token into it"
+    );
+    Ok(token.to_owned())
 }
 
 async fn set_faults(State(plane): State<ControlPlane>, Json(faults): Json<Faults>) -> Json<Faults> {

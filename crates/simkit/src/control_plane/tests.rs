@@ -14,7 +14,7 @@ const DIGEST: &str = "aa112233445566778899aabbccddeeff00112233445566778899aabbcc
 fn plane(folder: &Path) -> ControlPlane {
     let settings = Settings {
         allow_contracts: BTreeSet::from(["contract-allow".to_owned()]),
-        provider_token: "provider".to_owned(),
+        provider_token: Some("provider".to_owned()),
         account_key: SharedKey::from_base64("acct", "c2VjcmV0").unwrap(),
         sas_life: Duration::from_hours(1),
     };

@@ -132,6 +132,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         listen: args.listen,
         tls_cert: None,
         tls_key: None,
+        client_ca: None,
     };
     serve(runtime.router(), &listen).await
 }

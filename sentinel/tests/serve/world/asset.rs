@@ -62,7 +62,7 @@ impl Asset {
                 blob: blob.clone(),
                 role,
                 plaintext_bytes: sealed.plaintext_bytes,
-                plaintext_sha256: sealed.plaintext_sha256,
+                plaintext_sha256: sealed.plaintext_sha256.unwrap(),
                 sha256_ciphertext: sealed.sha256_ciphertext,
             });
             blobs.insert(blob, sealed_bytes);

@@ -99,7 +99,9 @@ async fn echo(body: String) -> String {
 }
 
 async fn stream() -> Response {
-    let events = ["data: {\"n\":1}\n\n", "data: {\"n\":2}\n\n", "data: [DONE]\n\n"];
+    let usage = |made: u32| format!("{{\"prompt_tokens\":3,\"completion_tokens\":{made}}}");
+    let event = |n: u32| format!("data: {{\"n\":{n},\"usage\":{}}}\n\n", usage(n));
+    let events = [event(1), event(2), "data: [DONE]\n\n".to_owned()];
     let events = futures::stream::iter(events).then(|event| async move {
         tokio::time::sleep(Duration::from_millis(50)).await;
         Ok::<_, std::io::Error>(event)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Json;
@@ -23,6 +23,7 @@ use super::asset::ID;
 
 pub struct Servers {
     pub control: SocketAddr,
+    pub metering: SocketAddr,
     pub world: Arc<Shared>,
     _tokio: tokio::runtime::Runtime,
 }
@@ -45,6 +46,9 @@ pub struct Shared {
     pub stall_after: AtomicUsize,
     pub lifetime_s: AtomicUsize,
     pub anchored: Mutex<Option<String>>,
+    /// Usage events that were sent, and whether the service answers 503 instead of refusing them.
+    pub metered: Mutex<Vec<Value>>,
+    pub metering_down: AtomicBool,
     paths: Vec<String>,
     directory: bool,
     blob: Mutex<String>,
@@ -73,6 +77,8 @@ impl Servers {
             stall_after: AtomicUsize::new(usize::MAX),
             lifetime_s: AtomicUsize::new(3600),
             anchored: Mutex::new(None),
+            metered: Mutex::default(),
+            metering_down: AtomicBool::new(false),
             directory: asset.directory,
             blob: Mutex::default(),
         });
@@ -83,11 +89,17 @@ impl Servers {
         let blob = axum::Router::new()
             .route("/c/models/{*blob}", any(serve_blob))
             .with_state(world.clone());
+        let metering = axum::Router::new()
+            .route("/api/usageEvent", post(meter))
+            .route("/tenant/oauth2/v2.0/token", post(token))
+            .with_state(world.clone());
+        let metering = serve(&tokio, metering, tls.clone());
         let control = serve(&tokio, control, tls.clone());
         let blob = serve(&tokio, blob, tls);
         *world.blob.lock().unwrap() = blob.to_string();
         Self {
             control,
+            metering,
             world,
             _tokio: tokio,
         }
@@ -159,6 +171,22 @@ async fn authorize(State(world): State<Arc<Shared>>, Json(question): Json<Value>
         answer["manifest_sha256"] = json!(digest);
     }
     Json(answer)
+}
+
+async fn token(body: String) -> Json<Value> {
+    assert!(body.contains("client_assertion=secret-assertion"), "{body}");
+    Json(json!({"access_token": "t0ken", "expires_in": 3600}))
+}
+
+/// A resource that is not active.
+async fn meter(State(world): State<Arc<Shared>>, headers: HeaderMap, Json(event): Json<Value>) -> Response {
+    assert_eq!(headers["authorization"], "Bearer t0ken");
+    world.metered.lock().unwrap().push(event);
+    if world.metering_down.load(Ordering::SeqCst) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    let error = json!({"code": "ResourceNotActive", "message": "The resource is not active."});
+    (StatusCode::BAD_REQUEST, Json(error)).into_response()
 }
 
 #[derive(Deserialize)]
