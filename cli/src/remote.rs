@@ -4,11 +4,11 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use trustbridge_azure::blob;
 use trustbridge_azure::http::{self, Client, redact};
 use url::Url;
 
 use crate::failure::{Exit, Failure};
+use crate::interrupt;
 
 /// Settings of every call to the outside.
 #[derive(clap::Args)]
@@ -16,10 +16,13 @@ pub(crate) struct RemoteArgs {
     /// PEM file of a certificate authority to trust besides the system's.
     #[arg(long, value_name = "FILE", env = "TB_CA_PATH")]
     pub(crate) ca_file: Option<PathBuf>,
-    /// Seconds after which the command gives up.
-    #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=604_800))]
-    pub(crate) timeout: u64,
+    /// Seconds after which the command gives up [default: 3600; none while an upload makes progress].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    pub(crate) timeout: Option<u64>,
 }
+
+/// A command without bytes to move gives up after this long.
+const DEFAULT_SECONDS: u64 = 3600;
 
 impl RemoteArgs {
     pub(crate) fn client(&self) -> Result<Client, Failure> {
@@ -27,27 +30,53 @@ impl RemoteArgs {
         if let Some(path) = &self.ca_file {
             builder = builder.ca_file(path);
         }
-        builder.build().map_err(|e| Failure::input(e.to_string()))
+        builder.build().map_err(|e| Failure::usage(e.to_string()))
     }
 
     pub(crate) fn deadline(&self) -> http::Deadline {
-        http::Deadline::after(Duration::from_secs(self.timeout))
+        http::Deadline::after(Duration::from_secs(self.timeout.unwrap_or(DEFAULT_SECONDS)))
+    }
+
+    /// Ends long work when its time is up, or when a signal came; each request has its own deadline besides.
+    /// `left` says what becomes of work that was not finished.
+    pub(crate) async fn limit<T>(
+        &self,
+        left: impl Fn() -> String,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let limit = async {
+            match self.timeout {
+                Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            done = work => done,
+            () = limit => Err(Failure::new(Exit::Unavailable, format!("--timeout: the time is up; {}", left()))),
+            () = interrupt::requested_async() => {
+                Err(Failure::new(Exit::Interrupted, format!("interrupted; {}", left())))
+            }
+        }
     }
 }
 
 /// Runs a command that uses the network.
 pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    runtime()?.block_on(future)
+}
+
+/// The threads that the network's work runs on.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(|e| Failure::new(Exit::Local, format!("starting the runtime: {e}")))?;
-    runtime.block_on(future)
+        .map_err(|e| Failure::new(Exit::Io, format!("starting the runtime: {e}")))
 }
 
 /// Parses an https URL that carries no credential. The text is never repeated with its query.
 pub(crate) fn https_url(flag: &str, text: &str) -> Result<Url, Failure> {
-    let refused = |rule: &str| Failure::input(format!("{flag} {}: {rule}", redact(text)));
+    let refused = |rule: &str| Failure::usage(format!("{flag} {}: {rule}", redact(text)));
     let url = Url::parse(text).map_err(|_| refused("must be an absolute https URL"))?;
     if url.scheme() != "https" || !url.has_host() {
         return Err(refused("must be an https URL"));
@@ -72,7 +101,7 @@ pub(crate) fn blob_base_url(text: &str, asset_id: &str) -> Result<String, Failur
     if base.ends_with(&folder) {
         return Ok(base.to_owned());
     }
-    Err(Failure::input(format!(
+    Err(Failure::usage(format!(
         "--blob-base-url {}: must end in {folder}, the asset's folder in its container; `trustbridge upload` prints it",
         redact(text)
     )))
@@ -81,45 +110,17 @@ pub(crate) fn blob_base_url(text: &str, asset_id: &str) -> Result<String, Failur
 impl From<http::Error> for Failure {
     fn from(error: http::Error) -> Self {
         let exit = if error.is_transient() {
-            Exit::Unreachable
+            Exit::Unavailable
         } else {
-            Exit::Input
+            Exit::Usage
         };
         let text = error.to_string();
-        let next = if text.contains("UnknownIssuer") {
+        let next = if text.contains("certificate") {
             "; trust its certificate authority with --ca-file"
         } else {
             ""
         };
         Self::new(exit, text + next)
-    }
-}
-
-impl From<blob::Error> for Failure {
-    fn from(error: blob::Error) -> Self {
-        let error = match error {
-            blob::Error::Http(error) => return error.into(),
-            other => other,
-        };
-        let exit = match &error {
-            _ if error.is_transient() => Exit::Unreachable,
-            blob::Error::Service { .. } => Exit::Refused,
-            blob::Error::File { .. } => Exit::Local,
-            _ => Exit::Input,
-        };
-        Self::new(exit, format!("{error}{}", next_step(&error)))
-    }
-}
-
-fn next_step(error: &blob::Error) -> &'static str {
-    match error {
-        blob::Error::Service { status, .. } if matches!(status.as_u16(), 401 | 403) => {
-            "; the SAS or key is wrong, has run out, or does not allow writing: give another one"
-        }
-        blob::Error::Service { code, .. } if code == "ContainerNotFound" => {
-            "; make the container first, or give --create-container and the account's key"
-        }
-        _ => "",
     }
 }
 
@@ -133,7 +134,7 @@ pub(crate) async fn retrying<T, F: Future<Output = Result<T, Failure>>>(
     loop {
         left = left.saturating_sub(1);
         match call().await {
-            Err(failure) if failure.exit == Exit::Unreachable && left > 0 => {
+            Err(failure) if failure.exit == Exit::Unavailable && left > 0 => {
                 tokio::time::sleep(pause).await;
                 pause = pause.saturating_mul(2);
             }
@@ -154,7 +155,7 @@ mod tests {
             "http://a.example/#SECRET",
         ] {
             let failure = https_url("--container-url", bad).unwrap_err();
-            assert_eq!(failure.exit, Exit::Input);
+            assert_eq!(failure.exit, Exit::Usage);
             assert!(!failure.to_string().contains("SECRET"), "{failure}");
         }
         assert!(https_url("--endpoint", "https://a.example").is_ok());
@@ -188,7 +189,7 @@ mod tests {
             assert!(result.is_err());
             calls.get()
         };
-        assert_eq!(count(Exit::Unreachable), 4);
-        assert_eq!(count(Exit::Refused), 1);
+        assert_eq!(count(Exit::Unavailable), 4);
+        assert_eq!(count(Exit::NotAllowed), 1);
     }
 }

@@ -1,6 +1,6 @@
 //! What a command prints when it is done: lines for people, one JSON document for machines.
 
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -12,24 +12,63 @@ use crate::failure::{Exit, Failure};
 pub(crate) struct Report {
     text: String,
     json: Value,
+    on_stderr: bool,
 }
 
 impl Report {
     pub(crate) fn new(text: String, json: &impl Serialize) -> Result<Self, Failure> {
-        let json = serde_json::to_value(json).map_err(|e| Failure::input(format!("report: {e}")))?;
-        Ok(Self { text, json })
+        let json = serde_json::to_value(json).map_err(|e| Failure::new(Exit::Io, format!("report: {e}")))?;
+        Ok(Self {
+            text,
+            json,
+            on_stderr: false,
+        })
+    }
+
+    /// A document that is the same for people and machines: a script, a manual page.
+    pub(crate) fn document(text: String) -> Self {
+        Self {
+            text,
+            json: Value::Null,
+            on_stderr: false,
+        }
+    }
+
+    /// Leaves standard output to what the command itself wrote there.
+    pub(crate) fn on_stderr(mut self) -> Self {
+        self.on_stderr = true;
+        self
     }
 
     /// Writes it to standard output.
     pub(crate) fn print(&self, as_json: bool) -> Result<(), Failure> {
-        let mut out = io::stdout().lock();
-        let written = if as_json {
-            writeln!(out, "{:#}", self.json)
+        let text = if as_json && !self.json.is_null() {
+            format!("{:#}", self.json)
         } else {
-            writeln!(out, "{}", self.text.trim_end())
+            self.text.trim_end().to_owned()
         };
-        written.map_err(|e| Failure::new(Exit::Local, format!("writing to standard output: {e}")))
+        let (name, written) = if self.on_stderr {
+            ("standard error", writeln!(io::stderr().lock(), "{text}"))
+        } else {
+            ("standard output", print_line(&text))
+        };
+        written.map_err(|e| Failure::new(Exit::Io, format!("writing to {name}: {e}")))
     }
+}
+
+/// A reader that went away has what it wanted: `trustbridge … | head -1` is no error.
+fn print_line(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// Says something beside the result, on standard error.
+pub(crate) fn note(kind: &str, text: &str) {
+    // Where even standard error is closed, nobody is there to be told.
+    let _ = writeln!(io::stderr().lock(), "{kind}: {text}");
 }
 
 /// Aligned `name  value` lines.

@@ -1,9 +1,14 @@
 //! One module for each command: its arguments, what it does, what it prints.
 
+pub(crate) mod build;
+pub(crate) mod completions;
 pub(crate) mod decrypt;
 pub(crate) mod encrypt;
 pub(crate) mod inspect;
+pub(crate) mod man;
 pub(crate) mod modelasset;
+pub(crate) mod package;
+pub(crate) mod publish;
 pub(crate) mod register;
 pub(crate) mod sample_model;
 pub(crate) mod upload;

@@ -1,48 +1,100 @@
 //! `trustbridge modelasset`: the object that tells the seller's cluster about the asset.
 
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
 use serde_json::{Value, json};
 
 use crate::asset::{Asset, AssetArgs};
 use crate::failure::Failure;
 use crate::remote;
 use crate::report::Report;
+use crate::staged::{Staged, refuse_existing, sync};
 
 /// Arguments of `modelasset`.
 #[derive(clap::Args)]
+#[command(
+    after_help = "  trustbridge modelasset --in enc --edc-endpoint https://control.example \\
+      --blob-base-url https://acct.blob.core.windows.net/models/models/tb-1 | kubectl apply -f -"
+)]
 pub(crate) struct Args {
     #[command(flatten)]
     asset: AssetArgs,
     /// The control plane, https, without a path.
-    #[arg(long, value_name = "URL")]
-    endpoint: String,
+    #[arg(long, visible_alias = "endpoint", value_name = "URL", env = "TB_EDC_ENDPOINT")]
+    edc_endpoint: String,
     /// Folder of the asset in the container, as `upload` prints it: <container URL>/models/<asset id>.
     #[arg(long, value_name = "URL")]
     blob_base_url: String,
     /// GPUs that the model needs at least.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     min_gpu: u8,
+    /// New file for the YAML [default: standard output].
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// What a ModelAsset says beside the manifest.
+pub(crate) struct Place<'a> {
+    /// The control plane's URL.
+    pub(crate) edc_endpoint: &'a str,
+    /// The asset's folder in its container.
+    pub(crate) blob_base_url: &'a str,
+    /// GPUs that the model needs at least.
+    pub(crate) min_gpu: u8,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
     let asset = Asset::open(&args.asset)?;
-    let object = object(&asset, args)?;
-    let yaml = serde_saphyr::to_string(&object).map_err(|e| Failure::input(format!("ModelAsset: {e}")))?;
-    Report::new(yaml, &object)
+    let place = Place {
+        edc_endpoint: &args.edc_endpoint,
+        blob_base_url: &args.blob_base_url,
+        min_gpu: args.min_gpu,
+    };
+    let (yaml, object) = model_asset(&asset, &place)?;
+    let Some(out) = &args.out else {
+        return Report::new(yaml, &object);
+    };
+    write(out, &yaml)?;
+    Report::new(
+        format!(
+            "{}: written; next: kubectl apply -f {}",
+            out.display(),
+            out.display()
+        ),
+        &object,
+    )
 }
 
-fn object(asset: &Asset, args: &Args) -> Result<Value, Failure> {
+/// The object as YAML for `kubectl apply`, and as it is.
+pub(crate) fn model_asset(asset: &Asset, place: &Place<'_>) -> Result<(String, Value), Failure> {
+    let object = object(asset, place)?;
+    let yaml = serde_saphyr::to_string(&object).map_err(|e| Failure::data(format!("ModelAsset: {e}")))?;
+    Ok((yaml, object))
+}
+
+fn write(out: &Path, yaml: &str) -> Result<(), Failure> {
+    refuse_existing("--out", out)?;
+    let (staged, mut file) = Staged::public(out)?;
+    file.write_all(yaml.as_bytes())
+        .map_err(|e| Failure::file("writing", out, &e))?;
+    sync(&file, out)?;
+    staged.commit()
+}
+
+fn object(asset: &Asset, place: &Place<'_>) -> Result<Value, Failure> {
     let manifest = &asset.manifest;
     let id = &manifest.asset_id;
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
     if !id.chars().all(legal) || !id.ends_with(|c: char| c.is_ascii_alphanumeric()) {
-        return Err(Failure::input(format!(
+        return Err(Failure::data(format!(
             "asset id {id:?}: is the object's name in Kubernetes and must be lowercase letters, digits, '-' and '.'; \
              encrypt again with such an --asset-id"
         )));
     }
-    let endpoint = remote::https_url("--endpoint", &args.endpoint)?;
-    let blob_base_url = remote::blob_base_url(&args.blob_base_url, id)?;
+    let endpoint = remote::https_url("--edc-endpoint", place.edc_endpoint)?;
+    let blob_base_url = remote::blob_base_url(place.blob_base_url, id)?;
     let files: Vec<Value> = manifest
         .files
         .iter()
@@ -57,7 +109,7 @@ fn object(asset: &Asset, args: &Args) -> Result<Value, Failure> {
         "manifestSha256": asset.manifest_sha256,
         "plaintextBytes": manifest.plaintext_bytes,
         "allowFinetune": manifest.allow_finetune,
-        "minGpu": args.min_gpu,
+        "minGpu": place.min_gpu,
     });
     if let (Some(spec), false) = (spec.as_object_mut(), files.is_empty()) {
         spec.insert("files".to_owned(), files.into());

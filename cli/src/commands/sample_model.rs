@@ -9,8 +9,8 @@ use serde_json::json;
 
 use crate::failure::Failure;
 use crate::model::sample::{Sample, write};
-use crate::publish::{Staged, refuse_existing};
 use crate::report::{Report, lines};
+use crate::staged::{Staged, refuse_existing};
 
 /// Arguments of `sample-model`.
 #[derive(clap::Args)]
@@ -33,7 +33,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
     let canary = args.canary.as_deref();
     if canary.is_some_and(|text| text.is_empty() || text.len() > 1024) {
-        return Err(Failure::input("--canary: must be 1 to 1024 bytes long"));
+        return Err(Failure::usage("--canary: must be 1 to 1024 bytes long"));
     }
     refuse_existing("--out", &args.out)?;
     let staged = Staged::directory(&args.out)?;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use serde_json::Value;
@@ -46,7 +47,8 @@ fn check_config(path: &Path, tensors: &BTreeSet<String>) -> Result<(), Failure> 
     let config = read_object(path)?;
     let dtype = field(&config, "dtype").or_else(|| field(&config, "torch_dtype"));
     if !dtype.is_some_and(Value::is_string) {
-        let rule = "must say \"dtype\" (or \"torch_dtype\"), such as \"bfloat16\": a loader cannot look it up in a stream";
+        let rule = "must say \"dtype\" (or \"torch_dtype\"), such as \"bfloat16\": a loader cannot look it up in a stream; add it, \
+                    with the type that the weights have";
         return Err(refused(path, rule));
     }
     let has_own_head = tensors
@@ -105,8 +107,13 @@ fn check_index(path: &Path, weights: &[&str]) -> Result<(), Failure> {
 }
 
 fn read_object(path: &Path) -> Result<Value, Failure> {
-    let bytes = fs::read(path)
-        .map_err(|e| Failure::input(format!("{}: {e}; a model directory needs it", path.display())))?;
+    let bytes = fs::read(path).map_err(|e| match e.kind() {
+        ErrorKind::NotFound => refused(
+            path,
+            "is not there, and a model directory needs it; give the folder that from_pretrained() would read",
+        ),
+        _ => Failure::file("reading", path, &e),
+    })?;
     serde_json::from_slice(&bytes)
         .ok()
         .filter(Value::is_object)
@@ -114,5 +121,5 @@ fn read_object(path: &Path) -> Result<Value, Failure> {
 }
 
 fn refused(path: &Path, rule: &str) -> Failure {
-    Failure::input(format!("{}: {rule}", path.display()))
+    Failure::data(format!("{}: {rule}", path.display()))
 }

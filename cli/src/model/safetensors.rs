@@ -78,7 +78,7 @@ fn check_coverage(path: &Path, tensors: &BTreeMap<String, Tensor>, data_bytes: u
 }
 
 fn refused(path: &Path, rule: &str) -> Failure {
-    Failure::input(format!(
+    Failure::data(format!(
         "{}: {rule}; this is no complete safetensors file",
         path.display()
     ))

@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 use super::safetensors::Tensor;
 use super::tokenizer;
 use crate::failure::Failure;
-use crate::publish::create_new;
+use crate::interrupt;
+use crate::staged::create_new;
 
 /// What to make.
 pub(crate) struct Sample<'a> {
@@ -155,6 +156,7 @@ fn write_shard(
     let mut out = BufWriter::with_capacity(1 << 20, create_new(path)?);
     write_head(&mut out, tensors).map_err(failed)?;
     for (name, shape) in tensors {
+        interrupt::check()?;
         let bytes = bytes_of(shape);
         let body = if name.contains("norm") {
             norm(&mut out, bytes)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use trustbridge_tbenc::manifest::{MAX_FILES, Role, check_path, loader_order};
 use walkdir::WalkDir;
 
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 
 /// A file that will be encrypted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(crate) fn scan(root: &Path, exclude: &[String]) -> Result<Scan, Failure> {
         .sort_by_file_name()
         .into_iter();
     while let Some(entry) = walk.next() {
-        let entry = entry.map_err(|e| Failure::input(format!("--in {}: {e}", root.display())))?;
+        let entry = entry.map_err(|e| Failure::new(Exit::Io, format!("--in {}: {e}", root.display())))?;
         let path = relative(root, entry.path())?;
         if entry.file_name().to_string_lossy().starts_with('.') || exclude.contains(&path) {
             if entry.file_type().is_dir() {
@@ -129,5 +129,5 @@ pub(crate) fn role(path: &str) -> Role {
 }
 
 fn refused(path: &Path, rule: &str) -> Failure {
-    Failure::input(format!("{}: {rule}", path.display()))
+    Failure::data(format!("{}: {rule}", path.display()))
 }

@@ -1,0 +1,17 @@
+//! The program itself: what it makes, what it says to bad input, and how it ends.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "every function here is part of a test"
+)]
+
+mod arguments;
+mod configuration;
+mod documents;
+mod encryption;
+mod interruption;
+mod keys;
+mod progress;
+mod support;
+mod verification;

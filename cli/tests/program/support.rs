@@ -1,0 +1,81 @@
+//! Running the program in a folder of its own.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// The program, without anything that the machine's environment would tell it.
+pub fn command(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trustbridge"));
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("TB_") || name.starts_with("AZURE_") || name == "NO_COLOR" {
+            command.env_remove(name);
+        }
+    }
+    command
+        .env("XDG_CONFIG_HOME", dir.join("no-configuration"))
+        .current_dir(dir);
+    command
+}
+
+pub fn trustbridge(dir: &Path, line: &str) -> Output {
+    command(dir).args(line.split_whitespace()).output().unwrap()
+}
+
+pub fn ok(dir: &Path, line: &str) -> String {
+    let output = trustbridge(dir, line);
+    assert!(
+        output.status.success(),
+        "{line}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+pub fn json(dir: &Path, line: &str) -> Value {
+    serde_json::from_str(&ok(dir, &format!("{line} --json"))).unwrap()
+}
+
+/// Runs a command that must fail with this exit code; gives what it says.
+pub fn fails(dir: &Path, code: i32, line: &str) -> String {
+    let output = trustbridge(dir, line);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{line}: {said}");
+    assert!(
+        output.stdout.is_empty(),
+        "{line}: a failing command prints nothing on standard output"
+    );
+    said
+}
+
+/// All names in a folder, hidden ones too.
+pub fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+pub fn flip_last_byte(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
+/// A folder with a 1 MiB model, encrypted in `enc` under `enc.key`.
+pub fn encrypted_model() -> (tempfile::TempDir, Value) {
+    let dir = tempfile::tempdir().unwrap();
+    ok(
+        dir.path(),
+        "sample-model --out model --size-mib 1 --canary TB_CANARY",
+    );
+    let line =
+        "encrypt --in model --out enc --asset-id tb-asset-1 --chunk-bytes 65536 --allow-finetune=false";
+    let summary = json(dir.path(), line);
+    (dir, summary)
+}
