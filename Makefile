@@ -7,6 +7,8 @@ TARGET  := x86_64-unknown-linux-gnu
 RELEASE := target/$(TARGET)/release
 # Static glibc, so that images are `FROM scratch`; the flag must be the same everywhere or everything compiles twice.
 STATIC  := RUSTFLAGS='-C target-feature=+crt-static'
+# Tests that need more than cargo; plain `cargo test` leaves them out, a tier runs them.
+BY_NAME := blob_store container publish t1_api_server t2_node packets
 export TB_RELEASE_DIR := $(CURDIR)/$(RELEASE)
 
 .PHONY: help
@@ -20,12 +22,15 @@ demo: cluster-up ## Installs what is missing, brings a cluster up and tells the 
 demo-down: bins ## Ends the demo and the cluster, and proves that nothing is left
 	@status=0; $(RELEASE)/tb-demo down || status=1; $(RELEASE)/tb-cluster down || status=1; exit $$status
 
-.PHONY: test test-unit test-cluster test-campaign
-test: ## Runs every tier: T0 pure, T1 real API server, T2 real node, the crash campaign
-	@./.ci/tiers T0 T1 T2 campaign
+.PHONY: test test-unit test-provider test-cluster test-campaign
+test: ## Runs every tier: T0 pure, fuzz, the provider's real parts, T1 real API server, T2 real node, the crash campaign
+	@./.ci/tiers T0 fuzz provider T1 T2 campaign
 
 test-unit: ## T0: needs nothing but cargo
 	cargo test --workspace
+
+test-provider: ## The provider's CLI against real Azurite, buildah and a registry
+	@./.ci/tiers provider
 
 test-cluster: ## T1 and T2
 	@./.ci/tiers T1 T2
@@ -41,7 +46,7 @@ campaign: cluster-up ## The full size of the crash campaign; writes its report i
 bins: ## Builds every program, static
 	@command -v cargo > /dev/null || { echo "cargo is missing: install Rust 1.95 or newer (rustup, or your distribution)"; exit 1; }
 	@# With the tests, because cargo unites the features of what it builds together: apart, everything compiles twice.
-	@$(STATIC) cargo build --release --target $(TARGET) --workspace --bins --tests --test t1_api_server --test t2_node --test packets
+	@$(STATIC) cargo build --release --target $(TARGET) --workspace --bins --tests $(BY_NAME:%=--test %)
 
 cluster-up: bins ## Starts the local cluster with our images (kind with Docker; your KUBECONFIG; else a network namespace)
 	@$(RELEASE)/tb-cluster install-prerequisites
@@ -53,6 +58,21 @@ cluster-down: bins ## Ends the local cluster and proves that nothing is left
 
 cluster-doctor: bins ## Prints each missing prerequisite with its fix
 	@$(RELEASE)/tb-cluster doctor
+
+.PHONY: bench-tbenc bench-tbenc-smoke
+bench-tbenc: bins ## `trustbridge` beside its peers, interleaved; writes docs/benchmarks/tbenc.md (wants a quiet machine)
+	@python3 benches/tbenc/run.py
+
+bench-tbenc-smoke: bins ## The same contenders on a small file: correctness alone
+	@python3 benches/tbenc/run.py --smoke
+
+.PHONY: fuzz vectors
+FUZZ_SECONDS ?= 20
+fuzz: ## Fuzzes the tbenc format on stable Rust, FUZZ_SECONDS for each target
+	@crates/tbenc/fuzz/run.sh $(FUZZ_SECONDS)
+
+vectors: ## Writes the tbenc vectors again (needs python3 with cryptography)
+	cd crates/tbenc/vectors && python3 generate.py
 
 .PHONY: lint deny generate fmt
 lint: ## Formatting, clippy, documentation links

@@ -12,7 +12,7 @@ use data_encoding::HEXLOWER;
 use super::Image;
 use crate::command;
 use crate::layout::Layout;
-use crate::workspace::{TARGET, Workspace};
+use crate::workspace::Workspace;
 
 /// An image in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,30 +25,13 @@ pub struct Archive {
     pub file: PathBuf,
 }
 
-/// Builds every program, static, with the very arguments of `make bins`: cargo unites the features of what it
-/// builds together, so that another selection would compile the dependencies once more.
+/// Builds every program, static, by `make bins`: one place says what is built together, and cargo unites the
+/// features of just that, so that another selection would compile the dependencies once more.
 pub fn build_programs(workspace: &Workspace) -> Result<()> {
-    let mut command = Command::new("cargo");
+    let mut command = Command::new("make");
     command
         .current_dir(workspace.root())
-        .env("RUSTFLAGS", "-C target-feature=+crt-static")
-        .args([
-            "build",
-            "--release",
-            "--target",
-            TARGET,
-            "--workspace",
-            "--bins",
-            "--tests",
-        ])
-        .args([
-            "--test",
-            "t1_api_server",
-            "--test",
-            "t2_node",
-            "--test",
-            "packets",
-        ]);
+        .args(["--no-print-directory", "bins"]);
     command::run(&mut command)
 }
 
