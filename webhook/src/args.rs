@@ -51,6 +51,9 @@ pub(crate) struct Serve {
     /// Secret that holds the certificates; made if it is missing.
     #[arg(long, env = "TB_WEBHOOK_SECRET", default_value = "trustbridge-webhook-tls")]
     pub(crate) secret: String,
+    /// Folder with `tls.crt` and `tls.key` that cert-manager keeps; no certificate is made and no caBundle written then.
+    #[arg(long = "tls-dir", env = "TB_WEBHOOK_TLS_DIR")]
+    pub(crate) tls_folder: Option<PathBuf>,
     /// JSON file with the settings of the injected sentinel.
     #[arg(
         long,

@@ -21,6 +21,8 @@ mod validate;
 
 use anyhow::{Context, anyhow};
 use args::{Cli, Command, Serve};
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::RustlsAcceptor;
 use clap::Parser;
 use health::Health;
 use settings::{Creators, SentinelSettings};
@@ -28,7 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tls::publish::Publisher;
 use tls::resolver::{CurrentLeaf, server_config};
-use tls::rotation::Rotation;
+use tls::rotation::{Rotation, Source};
 use tls::store::Store;
 use tls::validity::dns_names;
 use trustbridge_kit::shutdown::Shutdown;
@@ -39,7 +41,8 @@ const LINGER: Duration = Duration::from_secs(3);
 /// Longest wait for open connections at the end.
 const GRACE: Duration = Duration::from_secs(10);
 
-#[tokio::main]
+/// One thread: a decision takes microseconds, and a second thread would cost more memory than it saves time.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
@@ -68,7 +71,7 @@ async fn serve_until_asked(options: Serve) -> anyhow::Result<()> {
     let health = Arc::new(Health::new());
     let leaf = Arc::new(CurrentLeaf::default());
     let app = Arc::new(serve::App {
-        catalog: catalog::Cluster(client.clone()),
+        catalog: catalog::Recent::new(catalog::Cluster(client.clone())),
         sentinel,
         creators: Creators(options.pod_creators.clone()),
         health: health.clone(),
@@ -86,7 +89,10 @@ async fn serve_until_asked(options: Serve) -> anyhow::Result<()> {
     let handle = axum_server::Handle::new();
     tokio::spawn(end_gracefully(end, health, handle.clone()));
     let tls = axum_server::tls_rustls::RustlsConfig::from_config(server_config(leaf));
-    axum_server::bind_rustls(options.listen, tls)
+    // An answer is two short writes; without this the second waits for the first one's acknowledgement.
+    let acceptor = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
+    axum_server::bind(options.listen)
+        .acceptor(acceptor)
         .handle(handle)
         .serve(serve::router(app).into_make_service())
         .await
@@ -99,9 +105,19 @@ async fn serve_until_asked(options: Serve) -> anyhow::Result<()> {
 fn rotation(options: &Serve, client: kube::Client, leaf: Arc<CurrentLeaf>, health: Arc<Health>) -> Rotation {
     let place = &options.place;
     let names = dns_names(&place.service, &place.namespace);
+    let publisher = Publisher::new(&client, &place.configuration);
+    let source = match &options.tls_folder {
+        Some(folder) => Source::Folder(folder.clone()),
+        None => Source::Own(Box::new(Store::new(
+            client,
+            &place.namespace,
+            &options.secret,
+            names,
+        ))),
+    };
     Rotation {
-        publisher: Publisher::new(&client, &place.configuration),
-        store: Store::new(client, &place.namespace, &options.secret, names),
+        source,
+        publisher,
         leaf,
         health,
         server_name: format!("{}.{}.svc", place.service, place.namespace),

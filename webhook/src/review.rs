@@ -1,59 +1,78 @@
 //! `AdmissionReview` as this webhook reads and writes it.
 //!
-//! Objects stay plain JSON: a typed round trip would drop every field that is newer than our types, and the
+//! No object is ever written back: a typed round trip would drop every field that is newer than our types, and the
 //! difference would then delete it from the pod. The response is our own because the patch must be base64:
 //! an array of byte numbers, the other legal form, is more than three times as long.
 
+use crate::inject::pod::Text;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-/// What the API server posts.
+/// What the API server posts; `O` is what the objects are read as.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Review {
+#[serde(bound(deserialize = "O: Deserialize<'de>"))]
+pub(crate) struct Review<'a, O> {
     /// The question.
-    pub(crate) request: Request,
+    #[serde(borrow)]
+    pub(crate) request: Request<'a, O>,
 }
 
 /// The question in a review.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct Request {
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", bound(deserialize = "O: Deserialize<'de>"))]
+pub(crate) struct Request<'a, O> {
     /// Identity of the question; the answer repeats it.
-    pub(crate) uid: String,
+    #[serde(default, borrow)]
+    pub(crate) uid: Text<'a>,
     /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`.
-    pub(crate) operation: String,
+    #[serde(default, borrow)]
+    pub(crate) operation: Text<'a>,
     /// Resource that is asked about.
-    pub(crate) resource: Resource,
+    #[serde(default, borrow)]
+    pub(crate) resource: Resource<'a>,
     /// Subresource; empty for the resource itself.
-    pub(crate) sub_resource: Option<String>,
+    #[serde(default, borrow)]
+    pub(crate) sub_resource: Option<Text<'a>>,
     /// Name; empty where the server generates it.
-    pub(crate) name: String,
+    #[serde(default, borrow)]
+    pub(crate) name: Text<'a>,
     /// Namespace; empty for cluster-scoped objects.
-    pub(crate) namespace: String,
+    #[serde(default, borrow)]
+    pub(crate) namespace: Text<'a>,
     /// Who asks.
-    pub(crate) user_info: UserInfo,
+    #[serde(default, borrow)]
+    pub(crate) user_info: UserInfo<'a>,
     /// The object as it would be.
-    pub(crate) object: Value,
+    #[serde(default = "nothing")]
+    pub(crate) object: Option<O>,
     /// The object as it is.
-    pub(crate) old_object: Value,
+    #[serde(default = "nothing")]
+    pub(crate) old_object: Option<O>,
+}
+
+/// For fields of a type that has no default of its own.
+const fn nothing<O>() -> Option<O> {
+    None
 }
 
 /// Resource of a request.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Resource {
+pub(crate) struct Resource<'a> {
     /// API group; empty for the core group.
-    pub(crate) group: String,
+    #[serde(borrow)]
+    pub(crate) group: Text<'a>,
     /// Plural name.
-    pub(crate) resource: String,
+    #[serde(borrow)]
+    pub(crate) resource: Text<'a>,
 }
 
 /// Who asks.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct UserInfo {
+pub(crate) struct UserInfo<'a> {
     /// Name as the API server authenticated it.
-    pub(crate) username: String,
+    #[serde(borrow)]
+    pub(crate) username: Text<'a>,
 }
 
 /// What the webhook decides.
@@ -61,8 +80,8 @@ pub(crate) struct UserInfo {
 pub(crate) enum Verdict {
     /// Go on as it is.
     Allowed,
-    /// Go on with this change.
-    Patched(json_patch::Patch),
+    /// Go on with this change, RFC 6902 as JSON text.
+    Patched(String),
     /// No, and why; it will not become true by trying again.
     Denied(String),
     /// Not now, and why; trying again may help.
@@ -81,9 +100,9 @@ impl Verdict {
     }
 
     /// The review that answers question `uid`.
-    pub(crate) fn into_review(self, uid: String) -> ReviewAnswer {
+    pub(crate) fn into_review(self, uid: &str) -> ReviewAnswer {
         let mut response = Answer {
-            uid,
+            uid: uid.to_owned(),
             allowed: true,
             patch: None,
             patch_type: None,
@@ -91,17 +110,10 @@ impl Verdict {
         };
         match self {
             Self::Allowed => {}
-            Self::Patched(patch) => match serde_json::to_vec(&patch) {
-                Ok(bytes) => {
-                    response.patch = Some(data_encoding::BASE64.encode(&bytes));
-                    response.patch_type = Some("JSONPatch");
-                }
-                Err(error) => response.refuse(
-                    500,
-                    "InternalError",
-                    format!("the patch cannot be written: {error}"),
-                ),
-            },
+            Self::Patched(patch) => {
+                response.patch = Some(data_encoding::BASE64.encode(patch.as_bytes()));
+                response.patch_type = Some("JSONPatch");
+            }
             Self::Denied(message) => response.refuse(403, "Forbidden", message),
             Self::Unavailable(message) => response.refuse(503, "ServiceUnavailable", message),
         }
@@ -156,27 +168,23 @@ struct Status {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     #[test]
     fn a_patch_is_base64() {
-        let patch: json_patch::Patch =
-            serde_json::from_value(json!([{"op": "add", "path": "/a", "value": 1}])).unwrap();
-        let review = serde_json::to_value(Verdict::Patched(patch.clone()).into_review("u1".into())).unwrap();
+        let patch = json!([{"op": "add", "path": "/a", "value": 1}]).to_string();
+        let review = serde_json::to_value(Verdict::Patched(patch.clone()).into_review("u1")).unwrap();
         assert_eq!(review["response"]["uid"], "u1");
         assert_eq!(review["response"]["patchType"], "JSONPatch");
         let bytes = data_encoding::BASE64
             .decode(review["response"]["patch"].as_str().unwrap().as_bytes())
             .unwrap();
-        assert_eq!(
-            serde_json::from_slice::<json_patch::Patch>(&bytes).unwrap(),
-            patch
-        );
+        assert_eq!(String::from_utf8(bytes).unwrap(), patch);
     }
 
     #[test]
     fn a_denial_says_why() {
-        let review = serde_json::to_value(Verdict::Denied("no".into()).into_review("u".into())).unwrap();
+        let review = serde_json::to_value(Verdict::Denied("no".into()).into_review("u")).unwrap();
         assert_eq!(review["response"]["allowed"], false);
         assert_eq!(review["response"]["status"]["message"], "no");
         assert_eq!(review["response"]["status"]["code"], 403);
@@ -184,12 +192,13 @@ mod tests {
 
     #[test]
     fn nulls_of_the_api_server_are_read() {
-        let review: Review = serde_json::from_value(json!({"request": {
-            "uid": "u", "operation": "DELETE", "object": null, "oldObject": {"a": 1},
+        let text = json!({"request": {
+            "uid": "u", "operation": "DELETE", "object": null, "oldObject": {"a": 1}, "subResource": null,
             "resource": {"group": "trustbridge.io", "version": "v1alpha1", "resource": "orders"},
-            "userInfo": {"username": "jane", "groups": ["a"]}, "options": null}}))
-        .unwrap();
-        assert!(review.request.object.is_null());
-        assert_eq!(review.request.user_info.username, "jane");
+            "userInfo": {"username": "jane \"q\"", "groups": ["a"]}, "options": null}})
+        .to_string();
+        let review: Review<'_, Value> = serde_json::from_str(&text).unwrap();
+        assert!(review.request.object.is_none() && review.request.sub_resource.is_none());
+        assert_eq!(review.request.user_info.username.as_str(), "jane \"q\"");
     }
 }

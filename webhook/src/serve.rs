@@ -2,13 +2,17 @@
 
 use crate::catalog::Catalog;
 use crate::health::Health;
+use crate::inject::pod::Pod;
 use crate::inject::{self, delivery, violation};
 use crate::review::{Request, Review, ReviewAnswer, Verdict};
 use crate::settings::{Creators, SentinelSettings};
 use crate::validate;
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Instant;
 use trustbridge_api::labels;
@@ -38,25 +42,38 @@ pub(crate) fn router<C: Catalog>(app: Arc<App<C>>) -> Router {
         .with_state(app)
 }
 
-async fn mutate<C: Catalog>(
-    State(app): State<Arc<App<C>>>,
-    Json(review): Json<Review>,
-) -> Json<ReviewAnswer> {
+/// An answer, or why the question cannot be read; the API server takes the latter for a failed call.
+type Answered = Result<Json<ReviewAnswer>, (StatusCode, String)>;
+
+async fn mutate<C: Catalog>(State(app): State<Arc<App<C>>>, body: Bytes) -> Answered {
     let start = Instant::now();
-    let verdict = app.inject(&review.request).await;
-    app.answer(review.request, "inject", verdict, start)
+    let review: Review<'_, Pod<'_>> = serde_json::from_slice(&body).map_err(|e| unreadable(&e))?;
+    let request = review.request;
+    let verdict = if request.object.as_ref().is_some_and(inject::was_guarded) {
+        let review: Review<'_, Value> = serde_json::from_slice(&body).map_err(|e| unreadable(&e))?;
+        app.inject_again(&review.request).await
+    } else {
+        app.inject(&request).await
+    };
+    Ok(app.answer(&request, "inject", verdict, start))
 }
 
-async fn judge<C: Catalog>(State(app): State<Arc<App<C>>>, Json(review): Json<Review>) -> Json<ReviewAnswer> {
+async fn judge<C: Catalog>(State(app): State<Arc<App<C>>>, body: Bytes) -> Answered {
     let start = Instant::now();
+    let review: Review<'_, Value> = serde_json::from_slice(&body).map_err(|e| unreadable(&e))?;
     let (rule, verdict) = validate::judge(&review.request, &app.creators);
-    app.answer(review.request, rule, verdict, start)
+    Ok(app.answer(&review.request, rule, verdict, start))
+}
+
+fn unreadable(error: &serde_json::Error) -> (StatusCode, String) {
+    let text = format!("the body must be an AdmissionReview of admission.k8s.io/v1: {error}");
+    (StatusCode::BAD_REQUEST, text)
 }
 
 impl<C: Catalog> App<C> {
-    fn answer(
+    fn answer<O>(
         &self,
-        request: Request,
+        request: &Request<'_, O>,
         rule: &'static str,
         verdict: Verdict,
         start: Instant,
@@ -67,31 +84,54 @@ impl<C: Catalog> App<C> {
             tracing::info!(
                 rule,
                 outcome,
-                namespace = request.namespace,
-                name = request.name,
-                user = request.user_info.username,
+                namespace = request.namespace.as_str(),
+                name = request.name.as_str(),
+                user = request.user_info.username.as_str(),
                 why
             );
         }
-        Json(verdict.into_review(request.uid))
+        Json(verdict.into_review(request.uid.as_str()))
     }
 
     /// Decides on a pod that is about to be made.
-    pub(crate) async fn inject(&self, request: &Request) -> Verdict {
-        let pod = &request.object;
-        let label = pod
-            .pointer("/metadata/labels")
-            .and_then(|l| l.get(labels::INJECT))
-            .and_then(|v| v.as_str());
-        if request.operation != "CREATE" || label != Some(labels::INJECT_VALUE) {
+    pub(crate) async fn inject(&self, request: &Request<'_, Pod<'_>>) -> Verdict {
+        let labelled = |pod: &&Pod<'_>| pod.label(labels::INJECT) == Some(labels::INJECT_VALUE);
+        let Some(pod) = request.object.as_ref().filter(labelled) else {
+            return Verdict::Allowed;
+        };
+        if request.operation.as_str() != "CREATE" {
             return Verdict::Allowed;
         }
-        let intent = match inject::examine(pod, &request.user_info.username, &self.creators) {
+        let user = request.user_info.username.as_str();
+        let intent = match inject::examine(pod, user, &self.creators, &self.sentinel) {
             Ok(intent) => intent,
             Err(verdict) => return verdict,
         };
-        match self.deliver(&intent, &request.namespace).await {
+        match self.deliver(&intent, request.namespace.as_str()).await {
             Ok(delivery) => inject::admit(pod, &intent, &delivery, &self.sentinel),
+            Err(verdict) => verdict,
+        }
+    }
+
+    /// The same for a pod that carries the mark of an earlier call.
+    pub(crate) async fn inject_again(&self, request: &Request<'_, Value>) -> Verdict {
+        let labelled = |pod: &&Value| {
+            let labels = pod.pointer("/metadata/labels");
+            labels.and_then(|l| l.get(labels::INJECT)?.as_str()) == Some(labels::INJECT_VALUE)
+        };
+        let Some(pod) = request.object.as_ref().filter(labelled) else {
+            return Verdict::Allowed;
+        };
+        if request.operation.as_str() != "CREATE" {
+            return Verdict::Allowed;
+        }
+        let user = request.user_info.username.as_str();
+        let intent = match inject::examine_again(pod, user, &self.creators, &self.sentinel) {
+            Ok(intent) => intent,
+            Err(verdict) => return verdict,
+        };
+        match self.deliver(&intent, request.namespace.as_str()).await {
+            Ok(delivery) => inject::admit_again(pod, &intent, &delivery, &self.sentinel),
             Err(verdict) => verdict,
         }
     }
@@ -110,16 +150,13 @@ impl<C: Catalog> App<C> {
         let name = tunepod
             .as_ref()
             .and_then(|t| t.model_asset_ref.as_ref())
-            .map(|r| r.name.clone());
-        let asset = match &name {
-            Some(name) => Some((
-                name.as_str(),
-                self.catalog.asset(name).await.map_err(unavailable)?,
-            )),
+            .map(|r| r.name.as_str());
+        let spec = match name {
+            Some(name) => self.catalog.asset(name).await.map_err(unavailable)?,
             None => None,
         };
-        let asset = asset.as_ref().map(|(name, spec)| (*name, spec.as_ref()));
-        delivery::resolve(intent, namespace, tunepod.as_ref(), asset)
+        let asset = name.map(|name| (name, spec.as_deref()));
+        delivery::resolve(intent, namespace, tunepod.as_deref(), asset)
             .map_err(|found| Verdict::Denied(violation::describe(&found)))
     }
 }
@@ -134,18 +171,20 @@ mod tests {
     struct Shelf(bool);
 
     impl Catalog for Shelf {
-        async fn tunepod(&self, _: &str, name: &str) -> Result<Option<TunePodSpec>, Error> {
+        async fn tunepod(&self, _: &str, name: &str) -> Result<Option<Arc<TunePodSpec>>, Error> {
             if self.0 {
                 return Err(Error::Deadline("TunePod".into()));
             }
-            Ok((name == "t").then(|| TunePodSpec {
-                contract_id: Some("c".into()),
-                model_asset_ref: Some(NameRef::new("a")),
-                ..TunePodSpec::default()
+            Ok((name == "t").then(|| {
+                Arc::new(TunePodSpec {
+                    contract_id: Some("c".into()),
+                    model_asset_ref: Some(NameRef::new("a")),
+                    ..TunePodSpec::default()
+                })
             }))
         }
-        async fn asset(&self, name: &str) -> Result<Option<ModelAssetSpec>, Error> {
-            Ok((name == "a").then(ModelAssetSpec::default))
+        async fn asset(&self, name: &str) -> Result<Option<Arc<ModelAssetSpec>>, Error> {
+            Ok((name == "a").then(Arc::default))
         }
     }
 
@@ -158,35 +197,63 @@ mod tests {
         }
     }
 
-    fn request(tunepod: &str) -> Request {
-        serde_json::from_value(json!({"operation": "CREATE", "namespace": "tb-acme-protected",
+    fn review(tunepod: &str, label: &str) -> Bytes {
+        json!({"request": {"operation": "CREATE", "namespace": "tb-acme-protected", "uid": "u",
             "userInfo": {"username": "operator"}, "object": {
-                "metadata": {"labels": {"trustbridge.io/inject": "true"}, "annotations": {"trustbridge.io/tunepod": tunepod}},
-                "spec": {"containers": [{"name": "runtime"}]}}}))
-        .unwrap()
+                "metadata": {"labels": {"trustbridge.io/inject": label}, "annotations": {"trustbridge.io/tunepod": tunepod}},
+                "spec": {"containers": [{"name": "runtime"}]}}}})
+        .to_string()
+        .into()
+    }
+
+    async fn asked(broken: bool, tunepod: &str, label: &str) -> Value {
+        let answer = mutate(State(Arc::new(app(broken))), review(tunepod, label))
+            .await
+            .unwrap();
+        serde_json::to_value(answer.0).unwrap()
     }
 
     #[tokio::test]
     async fn a_known_tunepod_is_guarded() {
         assert_eq!(
-            app(false).inject(&request("tb-acme/t")).await.outcome(),
-            "patched"
+            asked(false, "tb-acme/t", "true").await["response"]["patchType"],
+            "JSONPatch"
         );
-        assert_eq!(app(false).inject(&request("tb-acme/u")).await.outcome(), "denied");
+        let unknown = asked(false, "tb-acme/u", "true").await;
+        assert_eq!(unknown["response"]["allowed"], false);
+        assert!(
+            unknown["response"]["status"]["message"]
+                .as_str()
+                .unwrap()
+                .starts_with("UnknownTunePod: ")
+        );
     }
 
     #[tokio::test]
     async fn a_silent_api_server_never_lets_a_pod_through() {
-        assert_eq!(
-            app(true).inject(&request("tb-acme/t")).await.outcome(),
-            "unavailable"
-        );
+        let answer = asked(true, "tb-acme/t", "true").await;
+        assert_eq!(answer["response"]["allowed"], false);
+        assert_eq!(answer["response"]["status"]["code"], 503);
     }
 
     #[tokio::test]
     async fn pods_that_did_not_ask_are_left_alone() {
-        let mut request = request("tb-acme/t");
-        request.object["metadata"]["labels"] = json!({"trustbridge.io/inject": "yes"});
-        assert_eq!(app(false).inject(&request).await, Verdict::Allowed);
+        let answer = asked(false, "tb-acme/t", "yes").await;
+        assert_eq!(answer["response"], json!({"uid": "u", "allowed": true}));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_review_is_an_error_and_no_answer() {
+        for body in [
+            "",
+            "{}",
+            "[1]",
+            r#"{"request": {"object": {"spec": {"hostPID": "yes"}}}}"#,
+        ] {
+            let refused = mutate(State(Arc::new(app(false))), body.into())
+                .await
+                .unwrap_err();
+            assert_eq!(refused.0, StatusCode::BAD_REQUEST, "{body}");
+        }
     }
 }

@@ -46,6 +46,13 @@ pub(crate) struct EnvVar {
 }
 
 impl SentinelSettings {
+    /// Port of the model server; none where it listens on a Unix socket.
+    pub(crate) fn runtime_port(&self) -> Option<i64> {
+        let address = self.runtime_url.strip_prefix("http://")?;
+        let (_, port) = address.trim_end_matches('/').rsplit_once(':')?;
+        port.parse().ok()
+    }
+
     fn default_pull_policy() -> String {
         "IfNotPresent".to_owned()
     }
@@ -83,6 +90,14 @@ mod tests {
         let settings: SentinelSettings = serde_json::from_str(r#"{"image":"sentinel:1"}"#).unwrap();
         assert_eq!(settings.runtime_url, "http://127.0.0.1:8081");
         assert_eq!(settings.memory_mi, 512);
+        assert_eq!(settings.runtime_port(), Some(8081));
+    }
+
+    #[test]
+    fn a_unix_socket_has_no_port() {
+        let settings: SentinelSettings =
+            serde_json::from_str(r#"{"image":"s","runtimeUrl":"unix:/dev/shm/tb/runtime.sock"}"#).unwrap();
+        assert_eq!(settings.runtime_port(), None);
     }
 
     #[test]

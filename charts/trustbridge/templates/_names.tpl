@@ -74,3 +74,42 @@ system:serviceaccount:{{ .Release.Namespace }}:trustbridge-operator
 {{- end -}}
 {{ $settings | toPrettyJson }}
 {{- end }}
+
+{{/* Metadata and binding of an admission policy: every one of them denies and leaves a line in the audit log. */}}
+{{- define "trustbridge.policyMetadata" -}}
+name: {{ .name }}
+labels:
+  {{- include "trustbridge.labels" (dict "root" .root "component" "policy") | nindent 2 }}
+{{- with include "trustbridge.annotations" (dict "root" .root) }}{{ . | nindent 0 }}{{ end }}
+{{- end }}
+
+{{- define "trustbridge.policyBinding" -}}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  {{- include "trustbridge.policyMetadata" . | nindent 2 }}
+spec:
+  policyName: {{ .name }}
+  validationActions: [Deny, Audit]
+{{- end }}
+
+{{/* Literals of CEL. */}}
+{{- define "trustbridge.celCreators" -}}
+{{ prepend .Values.webhook.extraPodCreators (include "trustbridge.operatorUser" .) | toJson }}
+{{- end }}
+
+{{- define "trustbridge.celOperator" -}}
+{{ include "trustbridge.operatorUser" . | toJson }}
+{{- end }}
+
+{{- define "trustbridge.celSentinelImage" -}}
+{{ include "trustbridge.image" (dict "root" . "image" .Values.sentinel.image) | toJson }}
+{{- end }}
+
+{{- define "trustbridge.celSchedulers" -}}
+{{ .Values.policies.schedulers | toJson }}
+{{- end }}
+
+{{- define "trustbridge.celPodStatusWriters" -}}
+{{ .Values.policies.podStatusWriters | toJson }}
+{{- end }}

@@ -15,6 +15,8 @@ use tokio::process::Command;
 pub const NAMESPACE: &str = "trustbridge-system";
 /// The operator's Deployment and ServiceAccount.
 pub const OPERATOR: &str = "trustbridge-operator";
+/// The chart's release.
+const RELEASE: &str = "trustbridge";
 /// Secret with the client secret for ARM.
 const ARM_SECRET: &str = "trustbridge-arm";
 /// How long an installation may take.
@@ -78,6 +80,58 @@ pub async fn uninstall(world: &World) -> Result<String> {
     ];
     Kubectl::of(world).run(&namespace).await?;
     Ok(format!("both charts and namespace {NAMESPACE}"))
+}
+
+/// Installs the chart for trials of admission: two webhooks, no operator, the rest as it is or as the chart has it.
+/// Answers whether it was installed before.
+pub async fn for_admission(world: &World) -> Result<bool> {
+    let mut status = helm_command(world);
+    let said = command::said(status.args(["status", RELEASE]), None, LIMIT).await?;
+    let folder = world.stage_folder();
+    std::fs::create_dir_all(&folder)?;
+    let path = folder.join("admission-values.json");
+    let values = json!({
+        "operator": {"replicas": 0, "image": image("operator")},
+        "webhook": {"replicas": 2, "image": image("webhook")},
+        "sentinel": {"image": image("sentinel")},
+        "offers": [],
+    });
+    std::fs::write(&path, serde_json::to_vec_pretty(&values)?)?;
+    let path = path.to_str().context("the state folder's path is not UTF-8")?;
+    let more = ["--reset-then-reuse-values", "--values", path, "--force-conflicts"];
+    helm(
+        world,
+        &["upgrade", "--install", RELEASE],
+        "charts/trustbridge",
+        &more,
+    )
+    .await?;
+    Ok(said.success)
+}
+
+/// Takes the installation of [`for_admission`] back: away, or to what it was before.
+pub async fn after_admission(world: &World, was_installed: bool) -> Result<()> {
+    let mut command = helm_command(world);
+    if was_installed {
+        command.args([
+            "rollback",
+            RELEASE,
+            "--wait",
+            "--timeout",
+            "150s",
+            "--force-conflicts",
+        ]);
+    } else {
+        command.args([
+            "uninstall",
+            RELEASE,
+            "--ignore-not-found",
+            "--wait",
+            "--timeout",
+            "60s",
+        ]);
+    }
+    command::output(&mut command, LIMIT).await.map(drop)
 }
 
 /// What `helm test` says.

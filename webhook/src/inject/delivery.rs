@@ -1,7 +1,7 @@
 //! From what a pod asks for, and what the TunePod and the ModelAsset say, to what is delivered. Pure.
 
-use super::violation::Violation;
-use serde_json::Value;
+use super::pod::Pod;
+use super::violation::{Reason, Violation};
 use trustbridge_api::reference::Mode;
 use trustbridge_api::{ModelAssetSpec, TunePodSpec, labels};
 use trustbridge_domain::names;
@@ -42,25 +42,27 @@ pub(crate) struct Intent {
 
 impl Intent {
     /// Reads the annotations of `pod`.
-    pub(crate) fn of(pod: &Value) -> Result<Self, Vec<Violation>> {
+    pub(crate) fn of(pod: &Pod<'_>) -> Result<Self, Vec<Violation>> {
         let mut found = Vec::new();
-        let tunepod = annotation(pod, labels::TUNEPOD).unwrap_or_default();
+        let tunepod = pod.annotation(labels::TUNEPOD).unwrap_or_default();
         let parts = tunepod
             .split_once('/')
             .filter(|(ns, name)| !ns.is_empty() && !name.is_empty());
         if parts.is_none_or(|(_, name)| name.contains('/')) {
             found.push(Violation::new(
+                Reason::TunePodReference,
                 format!("metadata.annotations[{}]", labels::TUNEPOD),
                 tunepod,
                 "it must be '<namespace>/<name>' of the TunePod that the pod belongs to",
                 "let the operator make the pod (apply an Order), or remove the label `trustbridge.io/inject`",
             ));
         }
-        let handover = match annotation(pod, labels::DELIVERY) {
+        let handover = match pod.annotation(labels::DELIVERY) {
             None | Some("fifo") => Handover::Fifo,
             Some("ramfile") => Handover::RamFile,
             Some(other) => {
                 found.push(Violation::new(
+                    Reason::Delivery,
                     format!("metadata.annotations[{}]", labels::DELIVERY),
                     other,
                     "it must be 'fifo' or 'ramfile'",
@@ -73,7 +75,7 @@ impl Intent {
             Some((namespace, name)) if found.is_empty() => Ok(Self {
                 tunepod_namespace: namespace.to_owned(),
                 tunepod: name.to_owned(),
-                asset: annotation(pod, labels::MODEL_ASSET).map(str::to_owned),
+                asset: pod.annotation(labels::MODEL_ASSET).map(str::to_owned),
                 runtime: runtime_of(pod).to_owned(),
                 handover,
             }),
@@ -82,13 +84,12 @@ impl Intent {
     }
 }
 
-/// Name of the container that serves the model, by annotation; `runtime` where it says nothing.
-pub(crate) fn runtime_of(pod: &Value) -> &str {
-    annotation(pod, labels::RUNTIME_CONTAINER).unwrap_or("runtime")
-}
+/// Name of the container that serves the model, where no annotation says another.
+pub(crate) const RUNTIME: &str = "runtime";
 
-pub(crate) fn annotation<'a>(pod: &'a Value, name: &str) -> Option<&'a str> {
-    pod.pointer("/metadata/annotations")?.get(name)?.as_str()
+/// Name of the container that serves the model.
+pub(crate) fn runtime_of<'p>(pod: &'p Pod<'_>) -> &'p str {
+    pod.annotation(labels::RUNTIME_CONTAINER).unwrap_or(RUNTIME)
 }
 
 /// What the sentinel of one pod delivers.
@@ -120,6 +121,7 @@ pub(crate) fn resolve(
     let expected = names::org_of_namespace(&intent.tunepod_namespace).map(names::protected_namespace);
     if expected.as_deref() != Some(namespace) {
         return Err(vec![Violation::new(
+            Reason::WrongNamespace,
             "metadata.namespace",
             namespace,
             format!(
@@ -136,6 +138,7 @@ pub(crate) fn resolve(
         (found.mode, &found.contract_id, &found.model_asset_ref)
     else {
         return Err(vec![Violation::new(
+            Reason::NotProtected,
             format!("metadata.annotations[{}]", labels::TUNEPOD),
             format!("{}/{}", intent.tunepod_namespace, intent.tunepod),
             "that TunePod has the mode 'byoWorkspace' and no licensed model",
@@ -144,6 +147,7 @@ pub(crate) fn resolve(
     };
     if let Some(asked) = intent.asset.as_ref().filter(|asked| **asked != reference.name) {
         return Err(vec![Violation::new(
+            Reason::WrongAsset,
             format!("metadata.annotations[{}]", labels::MODEL_ASSET),
             asked,
             format!("the TunePod was ordered with the ModelAsset '{}'", reference.name),
@@ -159,6 +163,7 @@ pub(crate) fn resolve(
 
 fn unknown_tunepod(intent: &Intent) -> Vec<Violation> {
     vec![Violation::new(
+        Reason::UnknownTunePod,
         format!("metadata.annotations[{}]", labels::TUNEPOD),
         format!("{}/{}", intent.tunepod_namespace, intent.tunepod),
         "there is no such TunePod",
@@ -168,6 +173,7 @@ fn unknown_tunepod(intent: &Intent) -> Vec<Violation> {
 
 fn unknown_asset(name: &str) -> Vec<Violation> {
     vec![Violation::new(
+        Reason::UnknownAsset,
         "spec.modelAssetRef.name of the TunePod",
         name,
         "there is no such ModelAsset",

@@ -1,11 +1,22 @@
 //! Injection of the sentinel into pods labelled `trustbridge.io/inject: "true"`.
 //!
-//! [`policy`] says which pods may be guarded, [`delivery`] what is delivered to one, [`sentinel`] what that looks
-//! like in a pod, [`patch`] the change. All four are pure; [`admit`] joins them.
+//! | Module | Part |
+//! |---|---|
+//! | [`pod`] | the pod as the rules read it |
+//! | [`policy`], [`violation`] | which pods may be guarded, and the refusal |
+//! | [`delivery`] | what is delivered to one |
+//! | [`sentinel`], [`probe`] | what that looks like in a pod |
+//! | [`patch`] | the change of a pod as its author wrote it |
+//! | [`rebuild`] | the change of a pod that was guarded before |
+//!
+//! All of it is pure. The contract, rule by rule, with the test of each: `docs/reference/admission.md`.
 
 pub(crate) mod delivery;
 pub(crate) mod patch;
+pub(crate) mod pod;
 pub(crate) mod policy;
+pub(crate) mod probe;
+pub(crate) mod rebuild;
 pub(crate) mod sentinel;
 pub(crate) mod violation;
 
@@ -15,8 +26,11 @@ mod tests;
 use crate::review::Verdict;
 use crate::settings::{Creators, SentinelSettings};
 use delivery::{Delivery, Intent};
+use pod::Pod;
+use serde::Deserialize;
 use serde_json::Value;
-use violation::{Violation, describe};
+use trustbridge_api::labels;
+use violation::{Reason, Violation, describe};
 
 /// Name of the injected container.
 pub(crate) const SENTINEL: &str = "tb-sentinel";
@@ -48,12 +62,23 @@ pub(crate) const RESERVED_PATHS: [&str; 4] = [
     "/etc/trustbridge",
 ];
 
+/// Whether an earlier call left its mark, or somebody claims so.
+pub(crate) fn was_guarded(pod: &Pod<'_>) -> bool {
+    pod.annotation(labels::INJECTED_HASH).is_some()
+}
+
 /// First half: what can be said without asking the API server. The intent, or the refusal.
-pub(crate) fn examine(pod: &Value, user: &str, creators: &Creators) -> Result<Intent, Verdict> {
+pub(crate) fn examine(
+    pod: &Pod<'_>,
+    user: &str,
+    creators: &Creators,
+    settings: &SentinelSettings,
+) -> Result<Intent, Verdict> {
     let runtime = delivery::runtime_of(pod);
-    let mut found = policy::violations(&patch::stripped(pod, runtime), runtime);
+    let mut found = policy::violations(pod, runtime, settings.runtime_port());
     if !creators.include(user) {
         found.push(Violation::new(
+            Reason::Creator,
             "userInfo.username",
             user,
             "pods with the sentinel are made by the operator alone, because whoever writes the pod chooses the program that reads the weights",
@@ -70,17 +95,52 @@ pub(crate) fn examine(pod: &Value, user: &str, creators: &Creators) -> Result<In
     }
 }
 
+/// The same for a pod that carries the mark: its author's part is judged, what carries our names is not.
+pub(crate) fn examine_again(
+    pod: &Value,
+    user: &str,
+    creators: &Creators,
+    settings: &SentinelSettings,
+) -> Result<Intent, Verdict> {
+    let annotations = pod.pointer("/metadata/annotations");
+    let runtime = annotations
+        .and_then(|a| a.get(labels::RUNTIME_CONTAINER)?.as_str())
+        .unwrap_or(delivery::RUNTIME);
+    let stripped = rebuild::stripped(pod, runtime);
+    match Pod::deserialize(&stripped) {
+        Ok(view) => examine(&view, user, creators, settings),
+        Err(error) => Err(unreadable(&error)),
+    }
+}
+
 /// Second half: the patch for a pod that passed [`examine`] and whose delivery is known.
 pub(crate) fn admit(
+    pod: &Pod<'_>,
+    intent: &Intent,
+    delivery: &Delivery,
+    settings: &SentinelSettings,
+) -> Verdict {
+    patch::of(pod, intent, delivery, settings).map_or_else(|e| unreadable(&e), Verdict::Patched)
+}
+
+/// Second half for a pod that passed [`examine_again`].
+pub(crate) fn admit_again(
     pod: &Value,
     intent: &Intent,
     delivery: &Delivery,
     settings: &SentinelSettings,
 ) -> Verdict {
-    let patch = patch::difference(pod, &patch::guarded(pod, &intent.runtime, delivery, settings));
+    let guarded = rebuild::guarded(pod, &intent.runtime, delivery, settings);
+    let patch = rebuild::difference(pod, &guarded);
     if patch.is_empty() {
-        Verdict::Allowed
-    } else {
-        Verdict::Patched(patch)
+        return Verdict::Allowed;
     }
+    serde_json::to_string(&patch).map_or_else(|e| unreadable(&e), Verdict::Patched)
+}
+
+/// The refusal of a pod that is none. The API server sends no such thing.
+pub(crate) fn unreadable(error: &serde_json::Error) -> Verdict {
+    let rule = format!("it cannot be read as a pod: {error}");
+    let violation = Violation::new(Reason::Unreadable, "object", "", rule, "correct the pod");
+    Verdict::Denied(violation.to_string())
 }

@@ -90,22 +90,50 @@ pub(crate) fn runtime_mount() -> Value {
 
 /// SHA-256 of a JSON value with sorted keys, lower-case hex.
 pub(crate) fn digest(value: &Value) -> String {
-    HEXLOWER.encode(&Sha256::digest(canonical(value).as_bytes()))
+    let mut text = String::with_capacity(4096);
+    canonical(value, &mut text);
+    HEXLOWER.encode(&Sha256::digest(text.as_bytes()))
 }
 
-fn canonical(value: &Value) -> String {
+fn canonical(value: &Value, text: &mut String) {
     match value {
         Value::Object(map) => {
             let mut entries: Vec<_> = map.iter().collect();
             entries.sort_by_key(|(key, _)| key.as_str());
-            let fields: Vec<String> = entries
-                .iter()
-                .map(|(key, v)| format!("{}:{}", Value::from(key.as_str()), canonical(v)))
-                .collect();
-            format!("{{{}}}", fields.join(","))
+            text.push('{');
+            for (at, (key, inner)) in entries.into_iter().enumerate() {
+                if at > 0 {
+                    text.push(',');
+                }
+                quoted(key, text);
+                text.push(':');
+                canonical(inner, text);
+            }
+            text.push('}');
         }
-        Value::Array(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
-        other => other.to_string(),
+        Value::Array(items) => {
+            text.push('[');
+            for (at, inner) in items.iter().enumerate() {
+                if at > 0 {
+                    text.push(',');
+                }
+                canonical(inner, text);
+            }
+            text.push(']');
+        }
+        Value::String(inner) => quoted(inner, text),
+        other => text.push_str(&other.to_string()),
+    }
+}
+
+/// A JSON string; what needs no escape, nearly everything here, is copied.
+fn quoted(inner: &str, text: &mut String) {
+    if inner.bytes().all(|b| b >= b' ' && b != b'"' && b != b'\\') {
+        text.push('"');
+        text.push_str(inner);
+        text.push('"');
+    } else {
+        text.push_str(&Value::from(inner).to_string());
     }
 }
 

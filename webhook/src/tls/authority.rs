@@ -23,6 +23,7 @@ pub(crate) fn found(now: Timestamp, dns_names: &[String]) -> Result<Material, Er
             authority,
             previous: None,
             leaf,
+            leaf_is_current: true,
             dns_names: dns_names.to_vec(),
         },
     })
@@ -39,6 +40,7 @@ pub(crate) fn with_new_leaf(old: &Material, now: Timestamp, dns_names: &[String]
     )?;
     let validity = Validity {
         leaf,
+        leaf_is_current: true,
         dns_names: dns_names.to_vec(),
         ..old.validity.clone()
     };
@@ -56,6 +58,7 @@ pub(crate) fn with_new_authority(old: &Material, now: Timestamp) -> Result<Mater
     let validity = Validity {
         authority,
         previous: Some(old.validity.authority),
+        leaf_is_current: false,
         ..old.validity.clone()
     };
     Ok(Material {

@@ -50,13 +50,7 @@ impl Material {
 
     /// The leaf as the TLS library serves it.
     pub(crate) fn certified_key(&self) -> Result<CertifiedKey, Error> {
-        let chain = vec![CertificateDer::from_pem_slice(self.leaf_cert.as_bytes())?];
-        let key = PrivateKeyDer::from_pem_slice(self.leaf_key.as_bytes())?;
-        Ok(CertifiedKey::from_der(
-            chain,
-            key,
-            &rustls::crypto::aws_lc_rs::default_provider(),
-        )?)
+        certified(&self.leaf_cert, &self.leaf_key)
     }
 
     /// As data of a Secret.
@@ -89,4 +83,12 @@ impl Material {
         };
         material.certified_key().is_ok().then_some(material)
     }
+}
+
+/// A certificate with the chain behind it and its key, PEM, as the TLS library serves them; they must fit together.
+pub(crate) fn certified(chain: &str, key: &str) -> Result<CertifiedKey, Error> {
+    let chain = CertificateDer::pem_slice_iter(chain.as_bytes()).collect::<Result<Vec<_>, _>>()?;
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes())?;
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    Ok(CertifiedKey::from_der(chain, key, &provider)?)
 }

@@ -39,6 +39,16 @@ pub(crate) enum Error {
     /// The API server said nothing.
     #[error("the API server did not answer {0} in time")]
     Deadline(String),
+    /// A file of cert-manager's cannot be read.
+    #[error(
+        "'{path}' cannot be read: {source}; see the Certificate `trustbridge-webhook` and the log of cert-manager"
+    )]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The self-call failed.
     #[error("the webhook does not answer as the API server will call it: {0}")]
     SelfCall(String),

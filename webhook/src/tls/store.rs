@@ -3,9 +3,11 @@
 use super::material::Material;
 use super::validity::{Due, due};
 use super::{Error, authority};
+use futures::{Stream, StreamExt};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ObjectMeta, PostParams};
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -46,6 +48,13 @@ impl Store {
             name: name.to_owned(),
             dns_names,
         }
+    }
+
+    /// An item each time the Secret changes, so that another replica's new leaf is served at once. A watch that
+    /// fails is begun again by itself, with pauses.
+    pub(crate) fn changes(&self) -> impl Stream<Item = ()> + Send + use<> {
+        let ours = watcher::Config::default().fields(&format!("metadata.name={}", self.name));
+        watcher(self.api.clone(), ours).default_backoff().map(|_| ())
     }
 
     /// The certificates in force at `now`, made or renewed if they are due.

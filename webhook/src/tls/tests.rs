@@ -1,7 +1,7 @@
 //! Certificates as clients see them, and when they are renewed.
 
 use super::material::Material;
-use super::validity::{AUTHORITY_LIFE, Due, LEAF_LIFE, dns_names, due};
+use super::validity::{AUTHORITY_LIFE, Due, LEAF_LIFE, SETTLE, dns_names, due};
 use super::*;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -34,6 +34,56 @@ fn renewal_is_due_at_two_thirds() {
         due(&material.validity, now(), &dns_names("other", "ns")),
         Due::Leaf
     );
+}
+
+#[test]
+fn two_new_authorities_never_follow_each_other_without_a_leaf_between() {
+    let first = authority::found(now(), &names()).unwrap();
+    let second = authority::with_new_authority(&first, later(10)).unwrap();
+    let at = |seconds| due(&second.validity, later(seconds), &names());
+    // The first leaf is of the first authority: a third one would push that out of the bundle.
+    assert_eq!(at(10 + AUTHORITY_LIFE * 2 / 3 + 5), Due::Leaf);
+    // A leaf of the second authority waits until API servers have seen it, but not when the old one is over.
+    let young = |founded: i64, at: i64| {
+        let mut validity = second.validity.clone();
+        validity.authority.from = later(founded).as_second();
+        due(&validity, later(at), &names())
+    };
+    let founded = LEAF_LIFE - 100;
+    assert_eq!(young(founded, founded + SETTLE - 1), Due::Nothing);
+    assert_eq!(young(founded, founded + SETTLE), Due::Leaf);
+    assert_eq!(young(LEAF_LIFE, LEAF_LIFE - 1), Due::Nothing);
+    assert_eq!(young(LEAF_LIFE, LEAF_LIFE), Due::Leaf);
+}
+
+#[test]
+fn a_clock_far_past_every_end_is_caught_up_with_in_two_steps() {
+    let mut material = authority::found(now(), &names()).unwrap();
+    let then = later(AUTHORITY_LIFE * 3);
+    let mut steps = Vec::new();
+    loop {
+        let step = due(&material.validity, then, &names());
+        material = match step {
+            Due::Nothing => break,
+            Due::Leaf => authority::with_new_leaf(&material, then, &names()).unwrap(),
+            Due::Authority => authority::with_new_authority(&material, then).unwrap(),
+        };
+        steps.push(step);
+        assert!(steps.len() < 8, "{steps:?}");
+    }
+    assert_eq!(steps, [Due::Authority, Due::Leaf]);
+    assert!(!material.validity.leaf.is_over(then.as_second()));
+    assert_eq!(material.bundle(then).matches("BEGIN CERTIFICATE").count(), 1);
+}
+
+#[test]
+fn a_secret_of_the_first_version_is_read() {
+    let mut data = authority::found(now(), &names()).unwrap().to_data();
+    let text = String::from_utf8(data["validity.json"].0.clone()).unwrap();
+    let old = text.replace("\"leafIsCurrent\":true,", "");
+    assert_ne!(old, text);
+    data.insert("validity.json".into(), k8s_openapi::ByteString(old.into_bytes()));
+    assert!(Material::from_data(&data).unwrap().validity.leaf_is_current);
 }
 
 #[test]

@@ -8,6 +8,8 @@ const DAY: i64 = 86_400;
 pub(crate) const AUTHORITY_LIFE: i64 = 365 * DAY;
 /// Life of the leaf in seconds.
 pub(crate) const LEAF_LIFE: i64 = 7 * DAY;
+/// API servers are given so long to see a new authority before a leaf of it is made, in seconds.
+pub(crate) const SETTLE: i64 = 30;
 /// How far certificates reach back, for clocks that are behind ours.
 pub(crate) const BACKDATE: i64 = 300;
 
@@ -51,8 +53,16 @@ pub(crate) struct Validity {
     pub(crate) previous: Option<Window>,
     /// The leaf.
     pub(crate) leaf: Window,
+    /// Whether the authority signed the leaf; if not, the one before it did.
+    #[serde(default = "yes")]
+    pub(crate) leaf_is_current: bool,
     /// Names in the leaf.
     pub(crate) dns_names: Vec<String>,
+}
+
+/// Secrets of the first version, which did not say it, were written with a leaf of their authority.
+const fn yes() -> bool {
+    true
 }
 
 /// What is to be renewed.
@@ -67,15 +77,27 @@ pub(crate) enum Due {
 }
 
 /// What is due at `now` for a service with these names.
+///
+/// The bundle holds two authorities, so a second new one waits for a leaf of the first; and a leaf of a new authority
+/// waits until API servers have seen it, unless the old leaf is over and nothing is left to lose.
 pub(crate) fn due(validity: &Validity, now: Timestamp, dns_names: &[String]) -> Due {
     let now = now.as_second();
     if validity.authority.is_due(now) {
-        return Due::Authority;
+        return if validity.leaf_is_current {
+            Due::Authority
+        } else {
+            Due::Leaf
+        };
     }
-    if validity.leaf.is_due(now) || validity.dns_names != dns_names {
-        return Due::Leaf;
+    if !validity.leaf.is_due(now) && validity.dns_names == dns_names {
+        return Due::Nothing;
     }
-    Due::Nothing
+    let is_seen = now.saturating_sub(validity.authority.from) >= SETTLE;
+    if validity.leaf_is_current || is_seen || validity.leaf.is_over(now) {
+        Due::Leaf
+    } else {
+        Due::Nothing
+    }
 }
 
 /// Names by which the API server and people call service `service` of `namespace`.

@@ -13,10 +13,11 @@ mod tests;
 
 use crate::review::{Request, Verdict};
 use crate::settings::Creators;
+use serde_json::Value;
 
 /// The rule that a request falls under, for metrics, and what it says.
-pub(crate) fn judge(request: &Request, creators: &Creators) -> (&'static str, Verdict) {
-    let sub = request.sub_resource.as_deref().unwrap_or_default();
+pub(crate) fn judge(request: &Request<'_, Value>, creators: &Creators) -> (&'static str, Verdict) {
+    let sub = request.sub_resource.as_ref().map_or("", |sub| sub.as_str());
     match (
         request.operation.as_str(),
         request.resource.resource.as_str(),

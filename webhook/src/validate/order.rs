@@ -1,18 +1,16 @@
 //! Orders are records of money: a live one is ended by `spec.termination`, which stops the meter, wipes the nodes
 //! and closes the account; a DELETE would only forget it.
 
-use crate::inject::violation::Violation;
+use crate::inject::violation::{Reason, Violation};
 use crate::review::{Request, Verdict};
 use serde_json::Value;
 use trustbridge_domain::phase::OrderPhase;
 
 /// Whether the order of a DELETE may go.
-pub(crate) fn deletion(request: &Request) -> Verdict {
-    let order = &request.old_object;
-    let word = order
-        .pointer("/status/phase")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+pub(crate) fn deletion(request: &Request<'_, Value>) -> Verdict {
+    let order = request.old_object.as_ref();
+    let text = |path| order.and_then(|order: &Value| order.pointer(path)?.as_str());
+    let word = text("/status/phase").unwrap_or_default();
     match phase(word) {
         Some(phase) if is_live(phase) => {}
         // Nothing was agreed yet, or everything is closed. A word that we do not know is kept.
@@ -20,11 +18,8 @@ pub(crate) fn deletion(request: &Request) -> Verdict {
         None if word.is_empty() => return Verdict::Allowed,
         None => {}
     }
-    let name = order
-        .pointer("/metadata/name")
-        .and_then(Value::as_str)
-        .unwrap_or(&request.name);
-    let namespace = &request.namespace;
+    let name = text("/metadata/name").unwrap_or(request.name.as_str());
+    let namespace = request.namespace.as_str();
     let next = if word == OrderPhase::Terminating.as_str() {
         format!("wait for it: `kubectl get order {name} -n {namespace} -w`")
     } else {
@@ -34,6 +29,7 @@ pub(crate) fn deletion(request: &Request) -> Verdict {
     };
     Verdict::Denied(
         Violation::new(
+            Reason::LiveOrder,
             "status.phase",
             word,
             "a live order must not be deleted, because it is the record of what is owed",

@@ -2,42 +2,37 @@
 //! as exec carry no labels of the pod.
 
 use crate::inject::SENTINEL;
-use crate::inject::violation::Violation;
+use crate::inject::violation::{Reason, Violation};
 use crate::review::{Request, Verdict};
 use crate::settings::Creators;
 use serde_json::Value;
 use trustbridge_api::labels;
 
 /// Whether a pod may be made in a protected namespace.
-pub(crate) fn creation(request: &Request, creators: &Creators) -> Verdict {
-    let user = &request.user_info.username;
+pub(crate) fn creation(request: &Request<'_, Value>, creators: &Creators) -> Verdict {
+    let user = request.user_info.username.as_str();
+    let namespace = request.namespace.as_str();
+    let object = request.object.as_ref();
     if !creators.include(user) {
         return denied(&Violation::new(
+            Reason::Creator,
             "userInfo.username",
             user,
-            format!(
-                "only the operator makes pods in the protected namespace '{}'",
-                request.namespace
-            ),
+            format!("only the operator makes pods in the protected namespace '{namespace}'"),
             "apply an Order in the organisation's own namespace; the operator makes its pods",
         ));
     }
-    let label = request
-        .object
-        .pointer("/metadata/labels")
-        .and_then(|l| l.get(labels::INJECT));
+    let label = object.and_then(|o| o.pointer("/metadata/labels")?.get(labels::INJECT));
     if label.and_then(Value::as_str) != Some(labels::INJECT_VALUE) {
         return denied(&Violation::new(
+            Reason::NotLabelled,
             format!("metadata.labels[{}]", labels::INJECT),
             label.and_then(Value::as_str).unwrap_or_default(),
-            format!(
-                "every pod of the protected namespace '{}' carries the sentinel",
-                request.namespace
-            ),
+            format!("every pod of the protected namespace '{namespace}' carries the sentinel"),
             format!("set the label to '{}'", labels::INJECT_VALUE),
         ));
     }
-    let first = request.object.pointer("/spec/initContainers/0");
+    let first = object.and_then(|o| o.pointer("/spec/initContainers/0"));
     let is_ours = first.is_some_and(|c| {
         c.get("name").and_then(Value::as_str) == Some(SENTINEL)
             && c.get("restartPolicy").and_then(Value::as_str) == Some("Always")
@@ -46,6 +41,7 @@ pub(crate) fn creation(request: &Request, creators: &Creators) -> Verdict {
         return Verdict::Allowed;
     }
     denied(&Violation::new(
+        Reason::NotFirst,
         "spec.initContainers[0]",
         first
             .and_then(|c| c.get("name"))
@@ -57,10 +53,11 @@ pub(crate) fn creation(request: &Request, creators: &Creators) -> Verdict {
 }
 
 /// Whether somebody may enter a pod of a protected namespace: never.
-pub(crate) fn entry(request: &Request, resource: &str, sub: &str) -> Verdict {
-    let namespace = &request.namespace;
+pub(crate) fn entry(request: &Request<'_, Value>, resource: &str, sub: &str) -> Verdict {
+    let namespace = request.namespace.as_str();
     let own = namespace.strip_suffix("-protected").unwrap_or(namespace);
     denied(&Violation::new(
+        Reason::NoEntry,
         "request.resource",
         format!("{resource}/{sub}"),
         format!(

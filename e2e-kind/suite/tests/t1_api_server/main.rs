@@ -1,9 +1,11 @@
 //! T1: what the real API server makes of our kinds. Each CEL rule with an example that passes and one that is
-//! refused in the rule's own words; each edge of each state machine; each sample.
+//! refused in the rule's own words; each edge of each state machine; each sample. And what it makes of pods: the injector,
+//! each rule of each policy, certificates, outages.
 
 // A harness of its own: clippy does not see that these are tests.
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+mod admission;
 mod edges;
 mod examples;
 mod lab;
@@ -46,11 +48,17 @@ fn main() -> Result<ExitCode> {
             async move { file.check(&lab).await },
         ));
     }
+    let gate = Arc::new(runtime.block_on(admission::Gate::open(&world))?);
+    for (title, work) in admission::all(&gate) {
+        trials.push(trial(&runtime, title, work));
+    }
     trials.push(Trial::test("every_rule_of_every_kind_has_an_example", || {
         Ok(rules::none_is_missing()?)
     }));
     let conclusion = libtest_mimic::run(&arguments, trials);
+    let closed = runtime.block_on(gate.close());
     runtime.block_on(lab.close())?;
+    closed?;
     println!(
         "T1: {} tests on the API server, {} failed",
         conclusion.num_passed, conclusion.num_failed

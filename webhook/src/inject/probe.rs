@@ -1,0 +1,114 @@
+//! Probes of the model server. It listens on the pod's loopback or on a Unix socket, where the kubelet cannot reach
+//! it: the sentinel asks in the kubelet's place, on its admin port, under `/app/<container>/<probe>`.
+//!
+//! The path that is asked for travels in the probe itself, so a pod that comes back says everything: nothing has to
+//! be remembered between two calls.
+
+use super::ADMIN_PORT;
+use super::pod::{Container, Handler, PortRef, Probe};
+use super::violation::{Reason, Violation};
+use serde_json::{Value, json};
+
+/// The probes of a container: its field, and the last part of the sentinel's path.
+pub(crate) const KINDS: [(&str, &str); 3] = [
+    ("startupProbe", "startupz"),
+    ("readinessProbe", "readyz"),
+    ("livenessProbe", "livez"),
+];
+
+/// The probes of `container` in the order of [`KINDS`].
+pub(crate) fn of<'c, 'a>(container: &'c Container<'a>) -> [Option<&'c Probe<'a>>; 3] {
+    [
+        container.startup_probe.as_ref(),
+        container.readiness_probe.as_ref(),
+        container.liveness_probe.as_ref(),
+    ]
+}
+
+/// Refuses the probes that the sentinel cannot make: gRPC, and other ports than the model server's.
+pub(crate) fn look_at(
+    container: &Container<'_>,
+    path: &str,
+    runtime_port: Option<i64>,
+    found: &mut Vec<Violation>,
+) {
+    for (probe, (field, _)) in of(container).into_iter().zip(KINDS) {
+        let Some(probe) = probe else { continue };
+        if probe.grpc.is_some() {
+            found.push(Violation::new(
+                Reason::ProbeTarget,
+                format!("{path}.{field}.grpc"),
+                "",
+                "the model server listens where the kubelet cannot reach it, and the sentinel asks in its place by HTTP alone",
+                "use `httpGet` on the model server's port, `exec`, or no probe (the sentinel watches the model server)",
+            ));
+        }
+        let handlers = [("httpGet", &probe.http_get), ("tcpSocket", &probe.tcp_socket)];
+        for (handler, target) in handlers.into_iter().filter_map(|(h, t)| Some((h, t.as_ref()?))) {
+            let Some(wanted) = runtime_port else { continue };
+            if number(target, container) != Some(wanted) {
+                found.push(Violation::new(
+                    Reason::ProbeTarget,
+                    format!("{path}.{field}.{handler}"),
+                    target.port.as_ref().map(ToString::to_string).unwrap_or_default(),
+                    format!("the model server listens on loopback, where the sentinel asks port {wanted} in the kubelet's place"),
+                    format!("set the port to {wanted}, use `exec`, or remove the probe (the sentinel watches the model server)"),
+                ));
+            }
+        }
+    }
+}
+
+fn number(target: &Handler<'_>, container: &Container<'_>) -> Option<i64> {
+    match target.port.as_ref()? {
+        PortRef::Number(number) => Some(*number),
+        PortRef::Name(name) => {
+            let ports = container.ports.iter().flatten();
+            let named = |port: &&super::pod::Port<'_>| port.name.as_ref().is_some_and(|n| n.as_str() == name);
+            let port = ports.into_iter().find(named)?;
+            Some(port.container_port)
+        }
+    }
+}
+
+/// The handler that asks the sentinel instead. `path` is what an `httpGet` asked for; none for a `tcpSocket`, of
+/// which only the connection counts.
+pub(crate) fn handler(container: &str, kind: &str, path: Option<&str>) -> Value {
+    let query = path.map(|p| format!("?path={}", encoded(p))).unwrap_or_default();
+    json!({"path": format!("{}{kind}{query}", prefix(container)), "port": ADMIN_PORT, "scheme": "HTTP"})
+}
+
+/// Start of the sentinel's paths for `container`.
+pub(crate) fn prefix(container: &str) -> String {
+    format!("/app/{container}/")
+}
+
+/// Percent-encoding of a query's value (RFC 3986 section 2): what is not unreserved or a slash.
+fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push_str(&data_encoding::HEXUPPER.encode(&[byte]));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_travels_in_the_probe() {
+        let asked = handler("runtime", "readyz", Some("/health?full=1&x=ü"));
+        assert_eq!(
+            asked["path"],
+            "/app/runtime/readyz?path=/health%3Ffull%3D1%26x%3D%C3%BC"
+        );
+        assert_eq!(asked["port"], 8001);
+        assert_eq!(handler("runtime", "livez", None)["path"], "/app/runtime/livez");
+    }
+}

@@ -1,0 +1,205 @@
+//! The longer way, for pods that were guarded before: other webhooks may have bent them since, and somebody may
+//! only claim it. The guarded form is built whole, and the change is the difference of two JSON values. Pure.
+//!
+//! Idempotent by structure: what carries our names is replaced where it stands, what is missing is added, all
+//! else stays as it is, and a pod that already is as it should be gives an empty patch. Nothing in the pod can
+//! say "already injected": the annotation with the digest is a record, not an excuse.
+
+use super::delivery::Delivery;
+use super::patch::{DEFAULT_UID, LEAST_GRACE, drain};
+use super::{ADMIN_PORT, MODEL_ROOT, SENTINEL, probe, sentinel};
+use crate::settings::SentinelSettings;
+use serde_json::{Map, Value};
+use trustbridge_api::labels;
+
+/// The guarded form of `pod`.
+pub(crate) fn guarded(pod: &Value, runtime: &str, delivery: &Delivery, settings: &SentinelSettings) -> Value {
+    let mut result = pod.clone();
+    let uid = user_of(pod, runtime);
+    let container = sentinel::container(delivery, settings, uid.unwrap_or(DEFAULT_UID));
+    let digest = sentinel::digest(&container);
+    if let Some(spec) = object(&mut result, "spec") {
+        edit(spec, "initContainers", |items| put_first(items, container));
+        edit(spec, "volumes", |items| {
+            for volume in sentinel::volumes(delivery, settings) {
+                upsert(items, volume, &["name"]);
+            }
+        });
+        edit(spec, "containers", |items| {
+            if let Some(container) = items.iter_mut().find(|c| named(c, runtime)) {
+                equip_runtime(container, runtime, uid);
+            }
+        });
+        let grace = spec
+            .get("terminationGracePeriodSeconds")
+            .and_then(Value::as_i64)
+            .unwrap_or_default();
+        if grace < LEAST_GRACE {
+            spec.insert("terminationGracePeriodSeconds".to_owned(), LEAST_GRACE.into());
+        }
+    }
+    if let Some(metadata) = object(&mut result, "metadata")
+        && let Some(annotations) = member(metadata, "annotations")
+    {
+        annotations.insert(labels::INJECTED_HASH.to_owned(), digest.into());
+    }
+    result
+}
+
+/// The difference as RFC 6902 operations; none if the pod is guarded already.
+pub(crate) fn difference(pod: &Value, guarded: &Value) -> json_patch::Patch {
+    json_patch::diff(pod, guarded)
+}
+
+/// `pod` without what an earlier call of this webhook added, so that the policy sees what others wrote.
+pub(crate) fn stripped(pod: &Value, runtime: &str) -> Value {
+    let mut result = pod.clone();
+    if let Some(spec) = object(&mut result, "spec") {
+        edit(spec, "initContainers", |items| {
+            items.retain(|c| !named(c, SENTINEL));
+        });
+        edit(spec, "volumes", |items| {
+            items.retain(|v| !sentinel::VOLUMES.iter().any(|name| named(v, name)));
+        });
+        edit(spec, "containers", |items| {
+            for container in items.iter_mut().filter(|c| named(c, runtime)) {
+                strip_runtime(container, runtime);
+            }
+        });
+    }
+    result
+}
+
+fn strip_runtime(container: &mut Value, runtime: &str) {
+    let Some(container) = container.as_object_mut() else {
+        return;
+    };
+    if let Some(mounts) = container.get_mut("volumeMounts").and_then(Value::as_array_mut) {
+        mounts.retain(|m| !(named(m, "tb-model") && m.get("mountPath") == Some(&MODEL_ROOT.into())));
+    }
+    if let Some(environment) = container.get_mut("env").and_then(Value::as_array_mut) {
+        let ours = sentinel::runtime_environment();
+        environment.retain(|variable| !ours.contains(variable));
+    }
+    for (field, _) in probe::KINDS {
+        if container
+            .get(field)
+            .is_some_and(|asked| is_rewritten(asked, runtime))
+        {
+            container.remove(field);
+        }
+    }
+}
+
+/// Whether a probe asks the sentinel in the model server's place already.
+fn is_rewritten(asked: &Value, runtime: &str) -> bool {
+    let Some(target) = asked.get("httpGet") else {
+        return false;
+    };
+    let path = target.get("path").and_then(Value::as_str).unwrap_or_default();
+    target.get("port") == Some(&ADMIN_PORT.into()) && path.starts_with(&probe::prefix(runtime))
+}
+
+fn rewrite_probe(asked: &mut Map<String, Value>, runtime: &str, kind: &str) {
+    if let Some(target) = asked.get("httpGet").filter(|t| !t.is_null()) {
+        let path = target.get("path").and_then(Value::as_str).unwrap_or("/");
+        let handler = probe::handler(runtime, kind, Some(path));
+        asked.insert("httpGet".to_owned(), handler);
+    } else if asked.get("tcpSocket").is_some_and(|t| !t.is_null()) {
+        asked.remove("tcpSocket");
+        asked.insert("httpGet".to_owned(), probe::handler(runtime, kind, None));
+    }
+}
+
+fn equip_runtime(container: &mut Value, runtime: &str, uid: Option<i64>) {
+    let Some(container) = container.as_object_mut() else {
+        return;
+    };
+    edit(container, "env", |items| {
+        for variable in sentinel::runtime_environment() {
+            upsert(items, variable, &["name"]);
+        }
+    });
+    edit(container, "volumeMounts", |items| {
+        upsert(items, sentinel::runtime_mount(), &["name", "mountPath"]);
+    });
+    if let Some(lifecycle) = member(container, "lifecycle") {
+        let hook = lifecycle.entry("preStop").or_insert(Value::Null);
+        if hook.is_null() {
+            *hook = drain();
+        }
+    }
+    for (field, kind) in probe::KINDS {
+        if let Some(asked) = container
+            .get_mut(field)
+            .filter(|asked| !is_rewritten(asked, runtime))
+            && let Some(asked) = asked.as_object_mut()
+        {
+            rewrite_probe(asked, runtime, kind);
+        }
+    }
+    if uid.is_none()
+        && let Some(context) = member(container, "securityContext")
+    {
+        // The FIFO is readable by its owner alone, so both sides run as one user.
+        context.insert("runAsUser".to_owned(), DEFAULT_UID.into());
+    }
+}
+
+/// User that the model server runs as, by container or pod.
+fn user_of(pod: &Value, runtime: &str) -> Option<i64> {
+    let containers = pod.pointer("/spec/containers").and_then(Value::as_array);
+    let own = containers
+        .into_iter()
+        .flatten()
+        .find(|c| named(c, runtime))
+        .and_then(|c| c.pointer("/securityContext/runAsUser"));
+    own.or_else(|| pod.pointer("/spec/securityContext/runAsUser"))
+        .and_then(Value::as_i64)
+}
+
+fn named(item: &Value, name: &str) -> bool {
+    item.get("name").and_then(Value::as_str) == Some(name)
+}
+
+/// Puts our container in front: the mounts and the FIFO must be there before any container of the user starts.
+fn put_first(containers: &mut Vec<Value>, container: Value) {
+    containers.retain(|c| !named(c, SENTINEL));
+    containers.insert(0, container);
+}
+
+/// Replaces the item with the same keys where it stands, or adds it at the end.
+fn upsert(items: &mut Vec<Value>, item: Value, keys: &[&str]) {
+    match items
+        .iter_mut()
+        .find(|old| keys.iter().all(|key| old.get(key) == item.get(key)))
+    {
+        Some(old) => *old = item,
+        None => items.push(item),
+    }
+}
+
+fn object<'a>(value: &'a mut Value, key: &str) -> Option<&'a mut Map<String, Value>> {
+    value.as_object_mut().and_then(|map| member(map, key))
+}
+
+/// The object under `key`, made if it is missing or null.
+fn member<'a>(map: &'a mut Map<String, Value>, key: &str) -> Option<&'a mut Map<String, Value>> {
+    let slot = map.entry(key).or_insert(Value::Null);
+    if slot.is_null() {
+        *slot = Value::Object(Map::new());
+    }
+    slot.as_object_mut()
+}
+
+/// Lets `change` work on the array under `key`, made if it is missing or of another type (which the API server
+/// refuses by itself).
+fn edit(map: &mut Map<String, Value>, key: &str, change: impl FnOnce(&mut Vec<Value>)) {
+    let slot = map.entry(key).or_insert(Value::Null);
+    let mut items = match slot.take() {
+        Value::Array(items) => items,
+        _ => Vec::new(),
+    };
+    change(&mut items);
+    *slot = Value::Array(items);
+}

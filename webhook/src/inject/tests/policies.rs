@@ -1,0 +1,274 @@
+//! The chart's admission policies, evaluated without an API server by another implementation of CEL. T1 asks the real
+//! one the same questions.
+
+use super::*;
+use kube_cel::KubeCelExt;
+use kube_cel::cel::objects::Map;
+use kube_cel::cel::{Context, Program, Value as Cel};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+const FILES: [&str; 4] = [
+    include_str!("../../../../charts/trustbridge/templates/policy/guarded-pods.yaml"),
+    include_str!("../../../../charts/trustbridge/templates/policy/protected-pods.yaml"),
+    include_str!("../../../../charts/trustbridge/templates/policy/protected-namespaces.yaml"),
+    include_str!("../../../../charts/trustbridge/templates/policy/operator.yaml"),
+];
+
+#[derive(Deserialize)]
+struct Document {
+    spec: Spec,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Spec {
+    #[serde(default)]
+    match_conditions: Vec<Expression>,
+    #[serde(default)]
+    variables: Vec<Expression>,
+    validations: Vec<Validation>,
+}
+
+#[derive(Deserialize)]
+struct Expression {
+    name: String,
+    expression: String,
+}
+
+#[derive(Deserialize)]
+struct Validation {
+    expression: String,
+    message: String,
+}
+
+struct Policy {
+    conditions: Vec<(String, Program)>,
+    variables: Vec<(String, Program)>,
+    validations: Vec<(String, Program)>,
+}
+
+/// The policies by name.
+pub struct Policies(BTreeMap<String, Policy>);
+
+fn literal(text: &str) -> String {
+    let table = [
+        ("celCreators", json!([OPERATOR])),
+        ("celOperator", json!(OPERATOR)),
+        ("celSentinelImage", json!("sentinel:dev")),
+        ("celSchedulers", json!(["system:kube-scheduler"])),
+        ("celPodStatusWriters", json!([])),
+    ];
+    let condition =
+        "{{ printf \"request.userInfo.username == %s\" (include \"trustbridge.celOperator\" .) | quote }}";
+    let own = Value::from(format!("request.userInfo.username == {}", json!(OPERATOR))).to_string();
+    let mut text = text.replace(condition, &own);
+    for (name, value) in table {
+        let quoted = Value::from(value.to_string()).to_string();
+        text = text.replace(
+            &format!("{{{{ include \"trustbridge.{name}\" . | quote }}}}"),
+            &quoted,
+        );
+    }
+    text
+}
+
+/// Kubernetes' whole numbers are signed, also where they are positive.
+fn cel(value: &Value) -> Cel {
+    match value {
+        Value::Null => Cel::Null,
+        Value::Bool(yes) => Cel::Bool(*yes),
+        Value::Number(number) => number
+            .as_i64()
+            .map_or_else(|| Cel::Float(number.as_f64().unwrap()), Cel::Int),
+        Value::String(text) => Cel::from(text.as_str()),
+        Value::Array(items) => Cel::from(items.iter().map(cel).collect::<Vec<_>>()),
+        Value::Object(fields) => {
+            let fields: std::collections::HashMap<String, Cel> = fields
+                .iter()
+                .map(|(key, value)| (key.clone(), cel(value)))
+                .collect();
+            Cel::Map(Map::from(fields))
+        }
+    }
+}
+
+fn compiled(expression: &str) -> Program {
+    Program::compile(expression).unwrap_or_else(|error| panic!("{expression}: {error}"))
+}
+
+impl Policies {
+    /// Those of the chart.
+    pub fn of_chart() -> Self {
+        let mut found = BTreeMap::new();
+        for file in FILES {
+            let names: Vec<&str> = file
+                .split("\"name\" \"")
+                .skip(1)
+                .filter_map(|t| t.split('"').next())
+                .collect();
+            let text = literal(file);
+            let documents = text.split("\n---\n").map(|document| {
+                let plain = document
+                    .lines()
+                    .filter(|line| !line.trim_start().starts_with("{{"));
+                plain.collect::<Vec<_>>().join("\n")
+            });
+            let documents: Vec<String> = documents
+                .filter(|d| d.contains("kind: ValidatingAdmissionPolicy\n"))
+                .collect();
+            assert_eq!(names.len(), documents.len());
+            for (name, document) in names.into_iter().zip(documents) {
+                // What is left under `metadata:` was template alone.
+                let document: Document =
+                    serde_saphyr::from_str(&document.replace("\nmetadata:\n", "\n")).unwrap();
+                let all = |list: Vec<Expression>| {
+                    list.into_iter()
+                        .map(|e| (e.name, compiled(&e.expression)))
+                        .collect()
+                };
+                let policy = Policy {
+                    conditions: all(document.spec.match_conditions),
+                    variables: all(document.spec.variables),
+                    validations: document
+                        .spec
+                        .validations
+                        .into_iter()
+                        .map(|v| (v.message, compiled(&v.expression)))
+                        .collect(),
+                };
+                assert!(found.insert(name.to_owned(), policy).is_none(), "{name} twice");
+            }
+        }
+        Self(found)
+    }
+
+    /// Messages of the validations of policy `name` that refuse `request`, which has the fields of an admission
+    /// request with `object` and `oldObject` beside them. An error refuses, as with failurePolicy Fail.
+    pub fn refusals(&self, name: &str, request: &Value) -> Vec<String> {
+        let policy = &self.0[name];
+        let mut context = Context::default().with_all();
+        for field in ["object", "oldObject", "namespaceObject"] {
+            context.add_variable_from_value(field, cel(&request[field]));
+        }
+        context.add_variable_from_value("request", cel(&request["request"]));
+        for (_, condition) in &policy.conditions {
+            if condition.execute(&context) == Ok(Cel::Bool(false)) {
+                return Vec::new();
+            }
+        }
+        let mut variables: std::collections::HashMap<String, Cel> = std::collections::HashMap::new();
+        for (name, program) in &policy.variables {
+            context.add_variable_from_value("variables", variables.clone());
+            // A variable that cannot be computed matters to the validations that use it, which then fail too.
+            if let Ok(value) = program.execute(&context) {
+                variables.insert(name.clone(), value);
+            }
+        }
+        context.add_variable_from_value("variables", variables);
+        let mut found = Vec::new();
+        for (message, program) in &policy.validations {
+            match program.execute(&context) {
+                Ok(Cel::Bool(true)) => {}
+                Ok(_) => found.push(message.clone()),
+                Err(error) => found.push(format!("{error}: {message}")),
+            }
+        }
+        found
+    }
+}
+
+/// The creation of `object` by `user` where it belongs.
+pub fn request(object: &Value, user: &str) -> Value {
+    json!({"object": object, "oldObject": null, "namespaceObject": {"metadata": {}}, "request": {
+        "operation": "CREATE", "namespace": "tb-acme-protected", "subResource": "",
+        "resource": {"group": "", "version": "v1", "resource": "pods"},
+        "userInfo": {"username": user, "groups": ["system:authenticated"]}}})
+}
+
+#[test]
+fn the_policy_accepts_what_is_injected() {
+    let policies = Policies::of_chart();
+    assert_eq!(
+        policies.refusals("trustbridge-guarded-pods", &request(&applied(&pod()), OPERATOR)),
+        [""; 0]
+    );
+    assert_eq!(
+        policies.refusals("trustbridge-protected-pods", &request(&applied(&pod()), OPERATOR)),
+        [""; 0]
+    );
+    assert_eq!(policies.0.len(), 8);
+}
+
+#[test]
+fn the_policy_refuses_what_the_injector_refuses() {
+    // What says nothing of the pod, or nothing that weakens its guard: a probe that fails keeps the pod unready.
+    let others = [
+        Reason::ForeignSidecar,
+        Reason::ProbeTarget,
+        Reason::Delivery,
+        Reason::WrongAsset,
+        Reason::Windows,
+        // The API server itself refuses debug containers at creation.
+        Reason::EphemeralContainer,
+    ];
+    let policies = Policies::of_chart();
+    let guarded = applied(&pod());
+    for (reason, field, change) in refusals::BROKEN
+        .iter()
+        .filter(|(reason, ..)| !others.contains(reason))
+    {
+        // The name of a port opens nothing.
+        if field.ends_with(".ports[].name`") {
+            continue;
+        }
+        let mut bent = guarded.clone();
+        bent["spec"]["initContainers"]
+            .as_array_mut()
+            .unwrap()
+            .rotate_left(1);
+        change(&mut bent);
+        bent["spec"]["initContainers"]
+            .as_array_mut()
+            .unwrap()
+            .rotate_right(1);
+        let found = policies.refusals("trustbridge-guarded-pods", &request(&bent, OPERATOR));
+        assert!(!found.is_empty(), "{reason:?} {field} was accepted");
+        assert!(found.iter().all(|m| !m.contains("Error")), "{found:?}");
+    }
+}
+
+#[test]
+fn the_policy_refuses_a_pod_without_its_sentinel() {
+    let policies = Policies::of_chart();
+    assert!(
+        policies
+            .refusals("trustbridge-guarded-pods", &request(&pod(), OPERATOR))
+            .len()
+            > 2
+    );
+    let found = policies.refusals("trustbridge-guarded-pods", &request(&applied(&pod()), "jane"));
+    assert!(
+        found.len() == 1 && found[0].contains("must be made by the operator"),
+        "{found:?}"
+    );
+    for (field, value) in [
+        ("image", json!("evil")),
+        ("command", json!(["/sh"])),
+        ("args", json!(["sleep"])),
+        ("restartPolicy", Value::Null),
+        ("securityContext", json!({})),
+        ("lifecycle", json!({"postStart": {"exec": {"command": ["/x"]}}})),
+        ("envFrom", json!([{"secretRef": {"name": "s"}}])),
+    ] {
+        let mut bent = applied(&pod());
+        let sentinel = bent["spec"]["initContainers"][0].as_object_mut().unwrap();
+        if value.is_null() {
+            sentinel.remove(field);
+        } else {
+            sentinel.insert(field.to_owned(), value);
+        }
+        let found = policies.refusals("trustbridge-guarded-pods", &request(&bent, OPERATOR));
+        assert!(!found.is_empty(), "{field}");
+    }
+}
