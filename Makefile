@@ -26,7 +26,7 @@ demo-down: bins ## Ends the demo and the cluster, and proves that nothing is lef
 test: ## Runs every tier: T0 pure, fuzz, the provider's real parts, T1 real API server, T2 real node, the crash campaign
 	@./.ci/tiers T0 fuzz provider T1 T2 campaign
 
-test-unit: ## T0: needs nothing but cargo
+test-unit: ## T0: needs nothing but cargo and Python
 	cargo test --workspace
 
 test-provider: ## The provider's CLI against real Azurite, buildah and a registry
@@ -65,6 +65,10 @@ bench-tbenc: bins ## `trustbridge` beside its peers, interleaved; writes docs/be
 
 bench-tbenc-smoke: bins ## The same contenders on a small file: correctness alone
 	@python3 benches/tbenc/run.py --smoke
+
+.PHONY: bench-webhook
+bench-webhook: ## The webhook beside a plain Go server; writes docs/benchmarks/webhook.md (wants a quiet machine)
+	@benches/webhook/run.sh --write docs/benchmarks/webhook.md
 
 .PHONY: fuzz vectors
 FUZZ_SECONDS ?= 20
