@@ -19,8 +19,6 @@ use crate::neighbour;
 
 /// The kubelet's own limit is shorter in most pods; this one ends what it has given up.
 const TIME: Duration = Duration::from_secs(10);
-/// What a health page may say; more is read by nobody.
-const ANSWER_BYTES: usize = 64 << 10;
 
 #[derive(Deserialize)]
 struct Asked {
@@ -40,10 +38,10 @@ async fn ask(State(runtime): State<RuntimeTarget>, Query(asked): Query<Asked>) -
         None => neighbour::connect::<Empty<Bytes>>(&runtime, TIME).await.map(drop),
         // No scheme and no other host: the runtime alone is asked.
         Some(path) if path.starts_with('/') => {
-            match neighbour::get(&runtime, path, None, TIME, ANSWER_BYTES).await {
+            match neighbour::status(&runtime, path, TIME).await {
                 // The kubelet takes redirects of another host for success too.
-                Ok((status, _)) if status.is_success() || status.is_redirection() => Ok(()),
-                Ok((status, _)) => return failed(&format!("the runtime answered {status}")),
+                Ok(status) if status.is_success() || status.is_redirection() => Ok(()),
+                Ok(status) => return failed(&format!("the runtime answered {status}")),
                 Err(error) => Err(error),
             }
         }
@@ -83,13 +81,23 @@ mod tests {
         let pages = Router::new()
             .route("/health", get(|| async { "ok" }))
             .route("/loading", get(|| async { StatusCode::SERVICE_UNAVAILABLE }))
-            .route("/a b", get(|| async { "ok" }));
+            // A long page is as good as a short one: the status counts.
+            .route("/metrics", get(|| async { "x".repeat(1 << 20) }))
+            // What a path escapes arrives escaped.
+            .fallback(|uri: axum::http::Uri| async move {
+                if uri.path() == "/a%20b" {
+                    StatusCode::OK
+                } else {
+                    StatusCode::NOT_FOUND
+                }
+            });
         let server = tokio::spawn(async move { axum::serve(listener, pages).await });
         for (uri, expected) in [
             ("/app/runtime/readyz?path=/health", 200),
             ("/app/runtime/readyz?path=/health%3Ffull%3D1", 200),
             ("/app/runtime/readyz?path=/a%2520b", 200),
             ("/app/runtime/startupz", 200),
+            ("/app/runtime/livez?path=/metrics", 200),
             ("/app/runtime/livez?path=/loading", 503),
             ("/app/runtime/livez?path=/nowhere", 503),
             ("/app/runtime/livez?path=http%3A//elsewhere/health", 400),

@@ -4,9 +4,9 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, StatusCode};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Body;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, UnixStream};
@@ -50,6 +50,32 @@ where
     Ok(sender)
 }
 
+/// The status of a GET, within `timeout`. The body is left unread, however long: its sender sees the end of the
+/// connection, as it does when the kubelet probes.
+pub(crate) async fn status(target: &RuntimeTarget, path: &str, timeout: Duration) -> io::Result<StatusCode> {
+    let exchange = async { Ok(ask(target, path, None, timeout).await?.status()) };
+    tokio::time::timeout(timeout, exchange)
+        .await
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+}
+
+async fn ask(
+    target: &RuntimeTarget,
+    path: &str,
+    header: Option<(HeaderName, HeaderValue)>,
+    timeout: Duration,
+) -> io::Result<Response<Incoming>> {
+    let mut sender = connect(target, timeout).await?;
+    let mut request = Request::get(path)
+        .header("host", "localhost")
+        .body(Empty::<Bytes>::new())
+        .map_err(io::Error::other)?;
+    if let Some((name, value)) = header {
+        request.headers_mut().insert(name, value);
+    }
+    sender.send_request(request).await.map_err(io::Error::other)
+}
+
 /// A small GET: status and at most `limit` bytes, within `timeout`.
 pub(crate) async fn get(
     target: &RuntimeTarget,
@@ -59,15 +85,7 @@ pub(crate) async fn get(
     limit: usize,
 ) -> io::Result<(StatusCode, Bytes)> {
     let exchange = async {
-        let mut sender = connect(target, timeout).await?;
-        let mut request = Request::get(path)
-            .header("host", "localhost")
-            .body(Empty::<Bytes>::new())
-            .map_err(io::Error::other)?;
-        if let Some((name, value)) = header {
-            request.headers_mut().insert(name, value);
-        }
-        let answer = sender.send_request(request).await.map_err(io::Error::other)?;
+        let answer = ask(target, path, header, timeout).await?;
         let status = answer.status();
         let body = Limited::new(answer.into_body(), limit)
             .collect()

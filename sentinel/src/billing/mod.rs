@@ -1,7 +1,7 @@
 //! Billing: counters of what is used, an outbox of intervals on the disk, and, on machines without an operator, the
 //! agent that reports them to the marketplace's metering service.
 //!
-//! In Kubernetes the operator fetches the outbox at `GET :8001/usage` and alone calls the metering service. On a
+//! In Kubernetes the outbox waits at `GET :8001/usage` for the operator, which alone may call the metering service. On a
 //! machine of its own (`TB_METERING_URL` is set) the sentinel does. What was counted since the last interval was
 //! closed is in memory: a process that is killed loses it, at most one interval (60 s).
 

@@ -19,7 +19,7 @@ mod namespaces;
 use super::Work;
 use super::gate::{Ask, Gate, Who};
 use anyhow::{Context, Result, bail, ensure};
-use asks::{address, ask, change, connect, core, debug, plain, resize, to_node, whole};
+use asks::{address, ask, change, connect, core, debug, marks_through_status, plain, resize, to_node, whole};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -184,6 +184,21 @@ fn pods() -> Vec<Case> {
                 change(
                     g,
                     json!({"metadata": {"labels": {"trustbridge.io/inject": null}}}),
+                )
+            },
+        ),
+        mark(
+            "keep_their_labels_whatever_writes_their_status",
+            |g| marks_through_status(g, &json!({"annotations": {"example.com/seen": "x"}})),
+            |g| marks_through_status(g, &json!({"labels": {"trustbridge.io/inject": null}})),
+        ),
+        mark(
+            "keep_their_tunepods_mark_whatever_writes_their_status",
+            |g| marks_through_status(g, &json!({"labels": {"example.com/seen": "x"}})),
+            |g| {
+                marks_through_status(
+                    g,
+                    &json!({"annotations": {"trustbridge.io/tunepod-uid": "forged"}}),
                 )
             },
         ),

@@ -96,6 +96,19 @@ pub fn labels(gate: &Gate, labels: &Value) -> Ask {
     ask(Who::Admin, "PATCH", path, json!({"metadata": {"labels": labels}}))
 }
 
+/// The same through a subresource, which keeps the labels that it is sent.
+pub fn labels_through(gate: &Gate, subresource: &str, labels: &Value) -> Ask {
+    let path = format!("/api/v1/namespaces/{}/{subresource}?dryRun=All", gate.bare());
+    let body = json!({"metadata": {"labels": labels}});
+    ask(Who::Admin, "PATCH", path, body)
+}
+
+/// The pod's metadata, through its status.
+pub fn marks_through_status(gate: &Gate, metadata: &Value) -> Ask {
+    let path = core(&gate.bare(), "pods/victim/status");
+    ask(Who::Admin, "PATCH", path, json!({"metadata": metadata}))
+}
+
 pub fn namespace(who: Who, name: &str, labels: &Value) -> Ask {
     let object =
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});

@@ -2,7 +2,9 @@
 
 use super::super::gate::Who;
 use super::Case;
-use super::asks::{binding, config_map, labels, namespace, network_policy, plain, token, whole_pod};
+use super::asks::{
+    binding, config_map, labels, labels_through, namespace, network_policy, plain, token, whole_pod,
+};
 use serde_json::json;
 
 pub fn rights() -> Vec<Case> {
@@ -53,6 +55,24 @@ pub fn labels_and_operator() -> Vec<Case> {
             "must be 'true' in a namespace called 'tb-<org>-protected'",
             |g| labels(g, &json!({"example.com/team": "x"})),
             |g| labels(g, &json!({"trustbridge.io/protected": "false"}))
+        ),
+        case!(
+            "protected_namespaces",
+            "stay_protected_whatever_writes_their_status",
+            "must be 'true' in a namespace called 'tb-<org>-protected'",
+            |g| labels_through(g, "status", &json!({})),
+            |g| labels_through(g, "status", &json!({"trustbridge.io/protected": null}))
+        ),
+        case!(
+            "protected_namespaces",
+            "stay_restricted_whatever_writes_their_status",
+            "must be 'restricted', of the latest version",
+            |g| labels_through(g, "status", &json!({})),
+            |g| labels_through(
+                g,
+                "status",
+                &json!({"pod-security.kubernetes.io/enforce": "privileged"})
+            )
         ),
         case!(
             "protected_namespaces",
