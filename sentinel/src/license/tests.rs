@@ -263,11 +263,16 @@ async fn many_who_saw_the_same_one_run_out_share_one_question() {
 #[tokio::test]
 async fn a_renewal_may_not_change_asset_key_or_manifest() {
     let digest = |letter: &str| json!(letter.repeat(64));
-    let first = with("manifest_sha256", digest("a"));
+    let edited = |field: &str, value: Value| {
+        let mut answer = living(3600);
+        answer[field] = value;
+        answer
+    };
+    let first = edited("manifest_sha256", digest("a"));
     for second in [
-        with("asset_id", json!("another")),
-        with("decryption_key_hex", json!("11".repeat(32))),
-        with("manifest_sha256", digest("b")),
+        edited("asset_id", json!("another")),
+        edited("decryption_key_hex", json!("11".repeat(32))),
+        edited("manifest_sha256", digest("b")),
     ] {
         let plane = ControlPlane::new([(200, first.clone()), (200, second)]);
         let license = plane.license().await;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::scene::{PATIENCE, Scene, Sentinel, eventually, get, single, try_http};
+use crate::process::{PATIENCE, Sentinel, eventually, get, try_http};
+use crate::scene::{Scene, single};
 use crate::wire::Answer;
 
 fn serving() -> (Scene, Sentinel) {
@@ -47,8 +48,9 @@ pub fn slow_clients() {
 
 /// More connections than the process may have files: the admin port answers all the same, and so does the stop.
 pub fn more_clients_than_files() {
-    let (scene, mut sentinel) = serving_below(&["sh", "-c", "ulimit -n 256; exec \"$0\" \"$@\""]);
-    let slow = half_heads(&scene, 200);
+    let (scene, mut sentinel) = serving_below(&["sh", "-c", "ulimit -n 128; exec \"$0\" \"$@\""]);
+    // As many as wait in the kernel's queue beside those that are taken; more would have to wait outside.
+    let slow = half_heads(&scene, 150);
     std::thread::sleep(Duration::from_millis(500));
     assert_eq!(sentinel.state(), "Ready");
     drop(slow);
@@ -185,7 +187,7 @@ pub fn an_upload_without_end() {
     stream
         .write_all(b"POST /v1/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
         .unwrap();
-    let chunk = [b"10000\r\n".as_slice(), &[b'a'; 0x10000], b"\r\n"].concat();
+    let chunk = [b"10000\r\n".as_slice(), &b"a".repeat(0x10000), b"\r\n"].concat();
     let sent = (0..1024).take_while(|_| stream.write_all(&chunk).is_ok()).count();
     assert!(sent < 1024, "64 MiB were taken");
     assert_eq!(get(scene.public(), "/v1/models").status, 200);

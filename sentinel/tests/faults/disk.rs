@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde_json::Value;
 use trustbridge_tbenc::{Key, encrypt_stream, hex_digest};
 
-use crate::scene::{RANGE, Scene, Sentinel, WORKERS, eventually, single};
+use crate::process::{Sentinel, eventually, get};
+use crate::scene::{RANGE, Scene, WORKERS, single};
 use crate::store::Kind;
 use crate::wire::Act;
 
@@ -240,7 +241,7 @@ pub fn a_full_audit_volume() {
     scene.load();
     sentinel.wait_for("Ready");
     for _ in 0..40 {
-        assert_eq!(crate::scene::get(scene.public(), "/v1/models").status, 200);
+        assert_eq!(get(scene.public(), "/v1/models").status, 200);
     }
     assert!(
         sentinel.log().contains("TB_AUDIT_PATH"),
@@ -287,30 +288,40 @@ pub fn killed_while_suspended() {
     assert!(scene.store.asked.lock().unwrap().len() > 1);
 }
 
-/// The journal says that ranges are there which are not: a torn entry, and a hole.
-pub fn a_journal_that_lies() {
-    let scene = Scene::new(single());
+/// Dies when twelve ranges are noted; then this is added to the journal.
+fn dies_with_journal(scene: &Scene, more: &str) {
     scene
         .store
         .breaks(|ask| (ask.kind == Kind::Range && ask.n > 12).then(Act::silence));
     let mut sentinel = scene.start_with(&[("TB_DOWNLOAD_IDLE_SECONDS", "600")], &[]);
-    eventually("all workers wait", || {
-        scene.store.ranges.load(Ordering::SeqCst) == 12 + WORKERS
-    });
-    eventually("twelve entries", || noted(&scene).len() == 12);
+    eventually("twelve entries", || noted(scene).len() == 12);
     sentinel.dies();
     scene.store.heals();
     let journal = scene.target().join("model.tbenc.ranges");
-    let mut text = std::fs::read_to_string(&journal).unwrap();
-    text.push_str("30\n9999\n-1\n2");
-    std::fs::write(&journal, text).unwrap();
+    let text = std::fs::read_to_string(&journal).unwrap();
+    std::fs::write(&journal, text + more).unwrap();
+}
+
+/// The journal names ranges that are not there: the hole shows, and the file is fetched anew.
+pub fn a_journal_that_lies() {
+    let scene = Scene::new(single());
+    dies_with_journal(&scene, "30\n9999\n-1\n");
     let mut sentinel = scene.start();
-    // Range 30 was never fetched: its hole shows, and the file is fetched anew.
-    sentinel.wait_for("Decrypt");
-    assert_eq!(std::fs::read(scene.landed()).unwrap(), scene.asset.blobs[BLOB]);
     scene.gets_ready(&mut sentinel);
+    assert_eq!(std::fs::read(scene.landed()).unwrap(), scene.asset.blobs[BLOB]);
     assert!(sentinel.log().contains("damaged"));
     scene.fetched_at_most(scene.ciphertext_bytes() + WORKERS * RANGE);
+}
+
+/// Its last entry is torn: it counts for nothing, and the next one does not grow out of it.
+pub fn a_journal_that_is_torn() {
+    let scene = Scene::new(single());
+    dies_with_journal(&scene, "1");
+    let mut sentinel = scene.start();
+    scene.gets_ready(&mut sentinel);
+    scene.fetched_at_most(WORKERS * RANGE);
+    let ranges = scene.asset.blobs[BLOB].len().div_ceil(RANGE);
+    assert_eq!(noted(&scene), (0..ranges).collect());
 }
 
 /// Ranges that the journal of the single file names.

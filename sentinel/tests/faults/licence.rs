@@ -1,92 +1,14 @@
-//! C1 to C11: what a control plane can say, at the first question and at a renewal.
+//! C1 to C11 at the first question: what a control plane can say.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use trustbridge_tbenc::Key;
 
-use crate::scene::{Scene, Sentinel, eventually, get, single};
-use crate::store::Kind;
+use crate::process::eventually;
+use crate::scene::{Scene, single};
 use crate::wire::{Act, Answer, End};
-
-/// Where a renewal finds the sentinel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum During {
-    Hydrate,
-    Decrypt,
-    Ready,
-}
-
-const DURING: [During; 3] = [During::Hydrate, During::Decrypt, During::Ready];
-
-/// Lets renewals through until it is shut; then each is answered wrongly.
-struct Gate {
-    shut: Arc<AtomicBool>,
-    told: Arc<AtomicUsize>,
-}
-
-impl Gate {
-    fn new(scene: &Scene, answer: impl Fn(&Value) -> Act + Send + 'static) -> Self {
-        let gate = Self {
-            shut: Arc::default(),
-            told: Arc::default(),
-        };
-        let (shut, told) = (gate.shut.clone(), gate.told.clone());
-        scene.plane.breaks(move |n, usual| {
-            (n > 1 && shut.load(Ordering::SeqCst)).then(|| {
-                told.fetch_add(1, Ordering::SeqCst);
-                answer(usual)
-            })
-        });
-        gate
-    }
-
-    fn told(&self) -> usize {
-        self.told.load(Ordering::SeqCst)
-    }
-}
-
-/// Brings a sentinel there, and shuts the gate before its next renewal.
-fn renewing(scene: &Scene, during: During, gate: &Gate) -> Sentinel {
-    if during == During::Hydrate {
-        let store = scene.store.clone();
-        scene.store.breaks(move |ask| {
-            if ask.kind == Kind::Range && ask.n == 9 {
-                store.expire_before(usize::MAX);
-            }
-            None
-        });
-        gate.shut.store(true, Ordering::SeqCst);
-        return scene.start();
-    }
-    scene.plane.life_s.store(3, Ordering::SeqCst);
-    let mut sentinel = scene.start();
-    sentinel.wait_for("Decrypt");
-    if during == During::Ready {
-        scene.load();
-        sentinel.wait_for("Ready");
-    }
-    gate.shut.store(true, Ordering::SeqCst);
-    sentinel
-}
-
-/// Every renewal is answered so: it is asked once, and that was the end.
-fn at_each_renewal(answer: &Answer, cause: &str, status: u16) {
-    for during in DURING {
-        let scene = Scene::new(single());
-        let told = answer.clone();
-        let gate = Gate::new(&scene, move |_| told.clone().whole());
-        let mut sentinel = renewing(&scene, during, &gate);
-        sentinel.wait_for("Suspended");
-        if during == During::Ready {
-            assert_eq!(get(scene.public(), "/v1/models").status, status);
-        }
-        scene.is_suspended(&mut sentinel, cause);
-        assert_eq!(gate.told(), 1, "{during:?}");
-    }
-}
 
 /// The first answer is this; it is suspended, and nothing was fetched.
 fn at_first(answer: Answer, cause: &str) -> Value {
@@ -102,14 +24,14 @@ fn at_first(answer: Answer, cause: &str) -> Value {
     report
 }
 
-fn denied() -> Answer {
+pub fn denied() -> Answer {
     Answer::new(
         200,
         json!({"status": "denied", "reason": "contract_ended"}).to_string(),
     )
 }
 
-fn unknown() -> Answer {
+pub fn unknown() -> Answer {
     Answer::new(200, json!({"status": "perhaps"}).to_string())
 }
 
@@ -128,22 +50,6 @@ pub fn forbidden_at_first() {
 
 pub fn an_unknown_word_at_first() {
     at_first(unknown(), "Denied");
-}
-
-pub fn denied_at_a_renewal() {
-    at_each_renewal(&denied(), "Denied", 403);
-}
-
-pub fn unauthorized_at_a_renewal() {
-    at_each_renewal(&Answer::new(401, ""), "Denied", 403);
-}
-
-pub fn forbidden_at_a_renewal() {
-    at_each_renewal(&Answer::new(403, ""), "Denied", 403);
-}
-
-pub fn an_unknown_word_at_a_renewal() {
-    at_each_renewal(&unknown(), "Denied", 403);
 }
 
 /// Keys that are none.
@@ -183,36 +89,6 @@ pub fn malformed_keys_are_refused_and_not_repeated() {
     scene.gets_ready(&mut sentinel);
 }
 
-fn edited(usual: &Value, edit: impl Fn(&mut Value)) -> Act {
-    let mut answer = usual.clone();
-    edit(&mut answer);
-    Answer::new(200, answer.to_string()).whole()
-}
-
-fn edited_at_each_renewal(edit: impl Fn(&mut Value) + Clone + Send + 'static) {
-    for during in DURING {
-        let scene = Scene::new(single());
-        let edit = edit.clone();
-        let gate = Gate::new(&scene, move |usual| edited(usual, &edit));
-        let mut sentinel = renewing(&scene, during, &gate);
-        scene.is_suspended(&mut sentinel, "Integrity");
-        assert_eq!(gate.told(), 1, "{during:?}");
-    }
-}
-
-pub fn a_malformed_key_at_a_renewal() {
-    edited_at_each_renewal(|answer| answer["decryption_key_hex"] = json!("00"));
-}
-
-pub fn another_key_at_a_renewal() {
-    let other = Key::generate().unwrap().to_hex().to_string();
-    edited_at_each_renewal(move |answer| answer["decryption_key_hex"] = json!(other));
-}
-
-pub fn another_asset_at_a_renewal() {
-    edited_at_each_renewal(|answer| answer["asset_id"] = json!("tb-asset-other"));
-}
-
 /// The commitment shows it before the first byte of ciphertext.
 pub fn a_wrong_key() {
     let scene = Scene::new(single());
@@ -238,7 +114,7 @@ fn expiring(moment: impl Fn() -> String + Send + 'static) -> Scene {
     scene
 }
 
-fn in_seconds(seconds: i64) -> jiff::Timestamp {
+pub fn in_seconds(seconds: i64) -> jiff::Timestamp {
     jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds)
 }
 
@@ -275,38 +151,8 @@ pub fn clocks_that_differ() {
     }
 }
 
-/// It is renewed before it runs out, again and again, in Decrypt and in Ready.
-pub fn renewals_come_in_time() {
-    let scene = Scene::new(single());
-    scene.plane.life_s.store(3, Ordering::SeqCst);
-    let mut sentinel = scene.start();
-    sentinel.wait_for("Decrypt");
-    eventually("a renewal in Decrypt", || scene.plane.asked() >= 2);
-    assert_eq!(sentinel.state(), "Decrypt");
-    scene.load();
-    sentinel.wait_for("Ready");
-    let before = scene.plane.asked();
-    eventually("two renewals in Ready", || scene.plane.asked() >= before + 2);
-    assert_eq!(sentinel.state(), "Ready");
-    sentinel.stops(0);
-}
-
-/// A control plane that repeats an old answer does not carry the model past its end.
-pub fn an_old_answer_at_every_renewal() {
-    for during in [During::Decrypt, During::Ready] {
-        let scene = Scene::new(single());
-        let old = in_seconds(-600).to_string();
-        let gate = Gate::new(&scene, move |usual| {
-            edited(usual, |answer| answer["expires_at"] = json!(old))
-        });
-        let mut sentinel = renewing(&scene, during, &gate);
-        let report = scene.is_suspended(&mut sentinel, "Unavailable");
-        assert_eq!(report["reason"], "license_expired");
-    }
-}
-
 /// Bodies that no control plane sends: refused within the attempts, and nothing of them is repeated.
-fn monsters() -> Vec<Act> {
+pub fn monsters() -> Vec<Act> {
     let deep = "[".repeat(100_000);
     let twice = json!({"status": "denied", "reason": "a"}).to_string();
     let twice = twice.replace('}', ",\"status\":\"authorized\"}");
@@ -340,44 +186,6 @@ pub fn monstrous_answers() {
     scene
         .plane
         .edits(1, |answer| answer["x-future"] = json!({"any": [1, 2, 3]}));
-    let mut sentinel = scene.start();
-    scene.gets_ready(&mut sentinel);
-}
-
-/// At a renewal they change nothing until the authorisation runs out.
-pub fn monstrous_answers_at_a_renewal() {
-    for during in [During::Decrypt, During::Ready] {
-        let scene = Scene::new(single());
-        scene
-            .plane
-            .breaks(|n, _| (n > 1 && n < 4).then(|| monsters().swap_remove(n)));
-        scene.plane.life_s.store(6, Ordering::SeqCst);
-        let mut sentinel = scene.start();
-        sentinel.wait_for("Decrypt");
-        if during == During::Ready {
-            scene.load();
-            sentinel.wait_for("Ready");
-        }
-        eventually("it asked again", || scene.plane.asked() >= 4);
-        let state = if during == During::Ready {
-            "Ready"
-        } else {
-            "Decrypt"
-        };
-        assert_eq!(sentinel.state(), state);
-        sentinel.stops(0);
-    }
-    let scene = Scene::new(single());
-    scene
-        .plane
-        .breaks(|n, _| (n == 2).then(|| monsters().swap_remove(3)));
-    let store = scene.store.clone();
-    scene.store.breaks(move |ask| {
-        if ask.kind == Kind::Range && ask.n == 9 {
-            store.expire_before(2);
-        }
-        None
-    });
     let mut sentinel = scene.start();
     scene.gets_ready(&mut sentinel);
 }
@@ -418,21 +226,6 @@ pub fn an_outage_before_the_first_answer() {
     let report = scene.gives_up(&mut sentinel, "Unavailable");
     assert_eq!(report["reason"], "control_plane_unavailable");
     assert_eq!(scene.plane.asked(), 3);
-}
-
-/// While it hydrates the old SAS is of no use, and so it gives up; later it serves until the end, and not longer.
-pub fn an_outage_at_a_renewal() {
-    for during in DURING {
-        let scene = Scene::new(single());
-        let gate = Gate::new(&scene, |_| Answer::new(503, "").whole());
-        let mut sentinel = renewing(&scene, during, &gate);
-        if during == During::Hydrate {
-            scene.gives_up(&mut sentinel, "Unavailable");
-            continue;
-        }
-        let report = scene.is_suspended(&mut sentinel, "Unavailable");
-        assert_eq!(report["reason"], "license_expired");
-    }
 }
 
 /// The answer is for another asset, or its URLs lead to one.

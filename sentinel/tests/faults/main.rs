@@ -11,20 +11,25 @@
     clippy::indexing_slicing
 )]
 
+mod answers;
 #[path = "../serve/world/asset.rs"]
 #[allow(
     dead_code,
     reason = "shared with the tests of the whole path, which use all of it"
 )]
 mod asset;
+mod cases;
 mod clients;
 mod crash;
 mod disk;
+mod envelope;
 mod licence;
 mod matrix;
 mod model;
 mod plane;
+mod process;
 mod reader;
+mod renewal;
 mod scene;
 mod store;
 mod table;
@@ -65,7 +70,7 @@ fn crew<T: Sync>(items: &[T], threads: usize, work: impl Fn(&T) + Sync) {
 #[test]
 fn every_case_ends_as_the_table_says() {
     let word = std::env::var("TB_CASE").unwrap_or_default();
-    let cases: Vec<_> = table::CASES
+    let cases: Vec<_> = cases::CASES
         .iter()
         .filter(|case| case.0.contains(&word))
         .collect();

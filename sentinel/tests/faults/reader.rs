@@ -8,7 +8,8 @@ use std::time::Duration;
 use nix::fcntl::OFlag;
 use trustbridge_tbenc::hex_digest;
 
-use crate::scene::{Scene, directory, eventually, get, single};
+use crate::process::{eventually, get};
+use crate::scene::{Scene, directory, single};
 
 const BLOB: &str = "model.tbenc";
 

@@ -1,5 +1,6 @@
 //! An HTTP/1.1 server that may break every rule: what is sent, how fast, and how the connection ends.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,10 +80,10 @@ impl Answer {
         let mut head = format!("HTTP/1.1 {} Said\r\n", self.status);
         let told = |name: &str| self.headers.iter().any(|(known, _)| known == name);
         if !told("content-length") && !told("transfer-encoding") {
-            head.push_str(&format!("content-length: {}\r\n", self.body.len()));
+            write!(head, "content-length: {}\r\n", self.body.len()).unwrap();
         }
         for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            write!(head, "{name}: {value}\r\n").unwrap();
         }
         head.push_str("\r\n");
         head.into_bytes()
@@ -139,7 +140,7 @@ impl Act {
     pub fn silence() -> Self {
         Answer::new(200, "")
             .cut(0, End::Stall)
-            .after(Duration::from_secs(3600))
+            .after(Duration::from_hours(1))
     }
 
     /// The body byte by byte.
