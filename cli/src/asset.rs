@@ -2,6 +2,7 @@
 
 mod open;
 mod place;
+mod urls;
 
 use std::fs;
 use std::io::{self, Read};
@@ -133,6 +134,18 @@ impl Asset {
     /// The length of a blob's ciphertext as it is there; nothing where it is missing.
     pub(crate) fn length_of(&self, blob: &Blob) -> Result<Option<u64>, Failure> {
         self.place.length_of(blob)
+    }
+
+    /// The first bytes of a blob's ciphertext, read without the others; fewer where it is shorter.
+    pub(crate) fn head(&self, blob: &Blob, bytes: u64) -> Result<Vec<u8>, Failure> {
+        if let Some((remote, name)) = self.place.remote(blob) {
+            return remote.head(&name, bytes);
+        }
+        let source = self.source(blob)?;
+        let mut head = Vec::new();
+        let read = source.reader.take(bytes).read_to_end(&mut head);
+        read.map_err(|e| Failure::file("reading", Path::new(&source.name), &e))?;
+        Ok(head)
     }
 
     /// Opens a blob's ciphertext. One that is missing is refused.

@@ -53,7 +53,8 @@ Exit codes:
   69   a service is not there, or in trouble; trying again may help
   74   a local file could not be read or written
   77   not allowed: credentials are missing, refused or not enough
-  130  interrupted; nothing unfinished was left behind";
+  130  interrupted; nothing unfinished was left behind. A second signal ends at once and may leave a
+       `.NAME.partial-ID`, which is safe to remove and which the next run of the same command takes away";
 
 #[derive(Subcommand)]
 pub(crate) enum Command {

@@ -1,4 +1,5 @@
 //! Ctrl-C and SIGTERM: long work looks at a flag and leaves through its clean-up; a second signal ends at once.
+//! That one leaves a temporary where one was written, which the next run of the same command takes away.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};

@@ -1,6 +1,7 @@
 //! trustbridge: encrypts, uploads and registers a provider's model.
 
 mod asset;
+mod bounded;
 mod command_line;
 mod commands;
 mod config;

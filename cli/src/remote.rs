@@ -4,6 +4,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use trustbridge_azure::http::{self, Client, redact};
 use url::Url;
 
@@ -16,7 +17,7 @@ pub(crate) struct RemoteArgs {
     /// PEM file of a certificate authority to trust besides the system's.
     #[arg(long, value_name = "FILE", env = "TB_CA_PATH")]
     pub(crate) ca_file: Option<PathBuf>,
-    /// Seconds after which the command gives up [default: 3600; none while an upload makes progress].
+    /// Seconds after which the command gives up [default: 3600; none while an upload or a download makes progress].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=604_800))]
     pub(crate) timeout: Option<u64>,
 }
@@ -44,9 +45,30 @@ impl RemoteArgs {
         left: impl Fn() -> String,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
+        self.time_limit().hold(left, work).await
+    }
+
+    /// The end of work that begins now and is done in several calls.
+    pub(crate) fn time_limit(&self) -> TimeLimit {
+        let end = |seconds| Instant::now() + Duration::from_secs(seconds);
+        TimeLimit(self.timeout.map(end))
+    }
+}
+
+/// When long work ends that is not done: never, where no `--timeout` is given.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TimeLimit(Option<Instant>);
+
+impl TimeLimit {
+    /// Does a part of the work; see [`RemoteArgs::limit`].
+    pub(crate) async fn hold<T>(
+        self,
+        left: impl Fn() -> String,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         let limit = async {
-            match self.timeout {
-                Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+            match self.0 {
+                Some(end) => tokio::time::sleep_until(end).await,
                 None => std::future::pending().await,
             }
         };

@@ -1,7 +1,7 @@
 //! Secrets come from files or standard input and go into files that only their owner can read.
 
 use std::fs::File;
-use std::io::{ErrorKind, IsTerminal, Read, Write, stdin};
+use std::io::{ErrorKind, IsTerminal, Read, stdin};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -11,13 +11,17 @@ use zeroize::Zeroizing;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::report::note;
-use crate::staged::{Staged, sync};
 
 /// No secret is longer; a larger file is the wrong file.
 const MAX_SECRET_BYTES: u64 = 16 << 10;
 
 /// Reads a secret without the white space around it. `-` is standard input.
 pub(crate) fn read(flag: &str, path: &Path) -> Result<Zeroizing<String>, Failure> {
+    warn_of_readers(flag, path);
+    whole(flag, path)
+}
+
+fn whole(flag: &str, path: &Path) -> Result<Zeroizing<String>, Failure> {
     let text = read_exactly(flag, path)?;
     let trimmed = Zeroizing::new(text.trim().to_owned());
     if trimmed.is_empty() {
@@ -26,9 +30,19 @@ pub(crate) fn read(flag: &str, path: &Path) -> Result<Zeroizing<String>, Failure
     Ok(trimmed)
 }
 
+/// Refuses a file that [`read`] would refuse, long before its use. Standard input and pipes can be read only once,
+/// and are left alone.
+pub(crate) fn probe(flag: &str, path: &Path) -> Result<(), Failure> {
+    if path == Path::new("-") || std::fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+        return Ok(());
+    }
+    whole(flag, path).map(drop)
+}
+
 /// Reads an asset key: 64 hexadecimal characters, with or without a line feed behind them.
 pub(crate) fn read_key(path: &Path) -> Result<Key, Failure> {
     const FLAG: &str = "--key-file";
+    warn_of_readers(FLAG, path);
     let text = read_exactly(FLAG, path)?;
     let hex = text.strip_suffix('\n').unwrap_or(&text);
     if hex.contains('\r') {
@@ -43,15 +57,6 @@ pub(crate) fn read_key(path: &Path) -> Result<Key, Failure> {
             &format!("{error}; give the file that `trustbridge encrypt` wrote"),
         )
     })
-}
-
-/// Prepares a new key file, mode 0600, that appears with its commit. One that exists is never touched.
-pub(crate) fn stage_key(path: &Path, key: &Key) -> Result<Staged, Failure> {
-    let (staged, mut file) = Staged::file(path)?;
-    file.write_all(key_line(key).as_bytes())
-        .map_err(|e| Failure::file("writing the key file", path, &e))?;
-    sync(&file, path)?;
-    Ok(staged)
 }
 
 /// What a key file holds.
@@ -81,7 +86,6 @@ fn read_exactly(flag: &str, path: &Path) -> Result<Zeroizing<String>, Failure> {
         interrupt::while_waiting(|| stdin().take(MAX_SECRET_BYTES + 1).read_to_string(&mut text))
     } else {
         let file = File::open(path).map_err(|e| Failure::file(&doing, path, &e))?;
-        warn_of_readers(flag, path, &file);
         interrupt::while_waiting(|| file.take(MAX_SECRET_BYTES + 1).read_to_string(&mut text))
     };
     match result {
@@ -112,10 +116,10 @@ pub(crate) fn is_secret(text: &str) -> bool {
         .any(|mark| text.contains(mark))
 }
 
-fn warn_of_readers(flag: &str, path: &Path, file: &File) {
+fn warn_of_readers(flag: &str, path: &Path) {
     // A secret that cannot be looked at is read or refused in the next step anyway.
     let others_read = |meta: &std::fs::Metadata| meta.is_file() && meta.permissions().mode() & 0o077 != 0;
-    if file.metadata().is_ok_and(|meta| others_read(&meta)) {
+    if std::fs::metadata(path).is_ok_and(|meta| others_read(&meta)) {
         let path = path.display();
         note(
             "warning",

@@ -3,6 +3,7 @@
 //! The temporary is `.<name>.partial-<process id>`, locked for as long as its process lives. What a killed
 //! process left is taken away by the next one that writes to the same place.
 
+pub(crate) mod location;
 mod stale;
 
 use std::ffi::OsString;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
+use walkdir::WalkDir;
 
 use crate::failure::{Exit, Failure};
 
@@ -28,11 +30,26 @@ pub(crate) fn refuse_existing(flag: &str, path: &Path) -> Result<(), Failure> {
     }
 }
 
+/// How far an output has come, and so what is to be removed when it is given up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// Nothing is there that this process made.
+    Absent,
+    /// The temporary is there.
+    Hidden,
+    /// It has its name, and may still be taken away.
+    Shown,
+    /// It stays.
+    Kept,
+}
+
 /// A file or directory that appears under its name with [`Staged::commit`], and is removed when dropped before.
 pub(crate) struct Staged {
     temporary: PathBuf,
     path: PathBuf,
-    committed: bool,
+    progress: Progress,
+    /// The folders that were made for it, the outermost first.
+    made: Vec<PathBuf>,
     /// Holds the lock that says this process lives.
     lock: Option<File>,
 }
@@ -56,6 +73,7 @@ impl Staged {
             .mode(mode)
             .open(&staged.temporary)
             .map_err(|e| Failure::file("creating", &staged.temporary, &e))?;
+        staged.progress = Progress::Hidden;
         staged.lock = file.try_clone().ok().filter(stale::lock);
         Ok((staged, file))
     }
@@ -67,6 +85,7 @@ impl Staged {
             .mode(0o700)
             .create(&staged.temporary)
             .map_err(|e| Failure::file("creating", &staged.temporary, &e))?;
+        staged.progress = Progress::Hidden;
         staged.lock = File::open(&staged.temporary).ok().filter(stale::lock);
         Ok(staged)
     }
@@ -76,64 +95,133 @@ impl Staged {
         &self.temporary
     }
 
-    /// The same output after the folder that it is in was renamed.
-    pub(crate) fn moved(mut self, from: &Path, to: &Path) -> Self {
-        for path in [&mut self.temporary, &mut self.path] {
+    /// Follows the output after the folder that it is in was renamed.
+    pub(crate) fn moved(&mut self, from: &Path, to: &Path) {
+        for path in [&mut self.temporary, &mut self.path]
+            .into_iter()
+            .chain(&mut self.made)
+        {
             if let Ok(rest) = path.strip_prefix(from) {
                 *path = to.join(rest);
             }
         }
-        self
     }
 
-    /// Moves a synced file to its place, without ever replacing one.
+    /// Moves a synced file to its place, without ever replacing one. After an error nothing of it is there.
     pub(crate) fn commit(mut self) -> Result<(), Failure> {
-        move_new(&self.temporary, &self.path)
-            .map_err(|e| Failure::file("moving the finished file to", &self.path, &e))?;
-        self.committed = true;
-        sync_directory(parent(&self.path))
+        self.show()?;
+        self.keep();
+        Ok(())
     }
 
-    /// Moves a directory whose content is synced to its place, without ever replacing one.
+    /// Moves a directory whose files are synced to its place, without ever replacing one. After an error nothing of
+    /// it is there.
     pub(crate) fn commit_directory(mut self, mode: fs::Permissions) -> Result<(), Failure> {
+        self.show_directory(mode)?;
+        self.keep();
+        Ok(())
+    }
+
+    /// Moves a synced file to its place; it is taken away again unless [`Staged::keep`] follows.
+    pub(crate) fn show(&mut self) -> Result<(), Failure> {
+        self.show_then(sync_directory)
+    }
+
+    /// Moves a directory whose files are synced to its place, its names made durable first; it is taken away again
+    /// unless [`Staged::keep`] follows.
+    pub(crate) fn show_directory(&mut self, mode: fs::Permissions) -> Result<(), Failure> {
+        self.show_directory_then(mode, sync_directory)
+    }
+
+    /// What is shown stays.
+    pub(crate) fn keep(&mut self) {
+        self.progress = Progress::Kept;
+    }
+
+    fn show_directory_then(
+        &mut self,
+        mode: fs::Permissions,
+        sync: impl Fn(&Path) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        for entry in WalkDir::new(&self.temporary) {
+            let entry =
+                entry.map_err(|e| Failure::new(Exit::Io, format!("reading what was written: {e}")))?;
+            if entry.file_type().is_dir() {
+                sync(entry.path())?;
+            }
+        }
         fs::set_permissions(&self.temporary, mode)
-            .and_then(|()| move_new(&self.temporary, &self.path))
-            .map_err(|e| Failure::file("moving the finished directory to", &self.path, &e))?;
-        self.committed = true;
-        sync_directory(parent(&self.path))
+            .map_err(|e| Failure::file("setting the mode of", &self.temporary, &e))?;
+        self.show_then(sync)
+    }
+
+    /// Moves, then makes the name durable, and with it the names of the folders that were made for it.
+    fn show_then(&mut self, sync: impl Fn(&Path) -> Result<(), Failure>) -> Result<(), Failure> {
+        move_new(&self.temporary, &self.path)
+            .map_err(|e| Failure::file("moving what is finished to", &self.path, &e))?;
+        self.progress = Progress::Shown;
+        sync(parent(&self.path))?;
+        self.made.iter().rev().try_for_each(|folder| sync(parent(folder)))
     }
 
     fn beside(path: &Path) -> Result<Self, Failure> {
         let Some(name) = path.file_name() else {
-            return Err(Failure::usage(format!(
-                "output {}: must end in a name",
-                path.display()
-            )));
+            return Err(location::no_name("output", path));
         };
         let folder = parent(path);
-        fs::create_dir_all(folder).map_err(|e| Failure::file("creating", folder, &e))?;
         let mut prefix = OsString::from(".");
         prefix.push(name);
         prefix.push(".partial-");
-        stale::clear(folder, &prefix)?;
-        prefix.push(std::process::id().to_string());
-        Ok(Self {
-            temporary: folder.join(prefix),
+        let mut temporary = prefix.clone();
+        temporary.push(std::process::id().to_string());
+        let mut staged = Self {
+            temporary: folder.join(temporary),
             path: path.to_owned(),
-            committed: false,
+            progress: Progress::Absent,
+            made: Vec::new(),
             lock: None,
-        })
+        };
+        make_folders(folder, &mut staged.made).map_err(|e| Failure::file("creating", folder, &e))?;
+        stale::clear(folder, &prefix)?;
+        Ok(staged)
     }
 }
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        if !self.committed {
-            // A failed clean-up leaves a name that says `.partial-`, which the next run takes away.
-            let _ = fs::remove_file(&self.temporary);
-            let _ = fs::remove_dir_all(&self.temporary);
+        let ours = match self.progress {
+            Progress::Kept => return,
+            Progress::Absent => None,
+            Progress::Hidden => Some(&self.temporary),
+            Progress::Shown => Some(&self.path),
+        };
+        // Already failing: the first error is the one to report. A temporary that stays says `.partial-`, and the
+        // next run takes it away. A folder that somebody else has put something into stays as well.
+        if let Some(path) = ours {
+            let _ = fs::remove_file(path);
+            let _ = fs::remove_dir_all(path);
+        }
+        for folder in self.made.iter().rev() {
+            let _ = fs::remove_dir(folder);
         }
     }
+}
+
+/// Makes a folder and those above it that are missing, and notes each that it made.
+fn make_folders(folder: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
+    let missing: Vec<&Path> = folder
+        .ancestors()
+        .take_while(|above| !above.as_os_str().is_empty() && !above.exists())
+        .collect();
+    for folder in missing.into_iter().rev() {
+        match fs::create_dir(folder) {
+            Ok(()) => made.push(folder.to_owned()),
+            // Somebody else was faster, and it is theirs.
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
 }
 
 /// Renames, and fails where the new name exists.
@@ -153,9 +241,16 @@ fn move_new(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Makes the names in a directory durable.
 pub(crate) fn sync_directory(path: &Path) -> Result<(), Failure> {
-    File::open(path)
-        .and_then(|dir| dir.sync_all())
-        .map_err(|e| Failure::file("syncing", path, &e))
+    let synced = File::open(path).and_then(|dir| dir.sync_all());
+    tolerated(synced).map_err(|e| Failure::file("syncing", path, &e))
+}
+
+/// Some file systems (FUSE, SMB) sync no directories and say so; there is nothing more to be done there.
+fn tolerated(synced: io::Result<()>) -> io::Result<()> {
+    match synced {
+        Err(e) if matches!(Errno::from_io_error(&e), Some(Errno::INVAL | Errno::NOTSUP)) => Ok(()),
+        other => other,
+    }
 }
 
 /// Creates a new file for ciphertext or other public content.

@@ -115,9 +115,12 @@ fn other_file(asset: &Asset, blob: &Blob, bytes: u64, run: &Run<'_>) -> Result<O
         return Ok(None);
     }
     let mut source = Kept::new(asset.source(blob)?);
-    let Ok(actual) = sha256(&mut source, chunk_bytes, run) else {
+    let actual = match sha256(&mut source, chunk_bytes, run) {
+        Ok(actual) => actual,
+        // The sibling that ended this one knows its own cause, and that one is reported.
+        Err(Error::Interrupted) => return Err(Failure::interrupted()),
         // No tbenc file at all, or it cannot be read again: the first error says more.
-        return Ok(None);
+        Err(_) => return Ok(None),
     };
     let found = others.into_iter().find(|other| other.sha256_ciphertext == actual);
     Ok(found.map(|other| other.path.unwrap_or(other.name)))

@@ -3,15 +3,19 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use trustbridge_azure::http::redact;
 use trustbridge_tbenc::manifest::{MAX_MANIFEST_BYTES, Manifest};
 use url::Url;
 
+use super::urls::{folder_of_asset, is_blob, shared, sibling};
 use super::{Access, AssetArgs, Blob, MANIFEST_NAME, Source, is_missing};
+use crate::bounded;
 use crate::failure::Failure;
 use crate::staged::parent;
 use crate::store::Remote;
+use crate::store::place::below;
 use crate::store::remote::is_url;
 
 /// The place of the ciphertext.
@@ -21,9 +25,16 @@ pub(super) enum Place {
     /// The ciphertext of a single file, whatever its name is.
     File(PathBuf),
     /// The URL above the blobs.
-    RemoteFolder(Remote),
+    RemoteFolder(At),
     /// The URL of a single file's ciphertext.
-    RemoteFile(Remote),
+    RemoteFile(At),
+}
+
+/// A blob or folder below a URL that was opened.
+pub(super) struct At {
+    remote: Arc<Remote>,
+    /// Its name there; empty for the URL itself.
+    name: String,
 }
 
 /// A place, the name of its manifest, and the manifest's bytes.
@@ -58,36 +69,61 @@ impl Place {
     pub(super) fn anywhere(args: &AssetArgs, access: &Access) -> Result<Found, Failure> {
         let input = args.input.as_deref().and_then(as_url).map(parse).transpose()?;
         let manifest = args.manifest.as_deref().and_then(as_url).map(parse).transpose()?;
+        let manifest_url = match (&manifest, &args.manifest, &input) {
+            (None, None, Some(blob)) if is_blob(blob) => Some(sibling(blob, Some(MANIFEST_NAME))),
+            (None, None, Some(folder)) => Some(below(folder, MANIFEST_NAME)),
+            (named, ..) => named.clone(),
+        };
+        let ciphertext = match (input, &manifest, &args.input) {
+            (None, Some(manifest), None) => Some(sibling(manifest, None)),
+            (input, ..) => input,
+        };
         let open = |url: &Url| Remote::open(url, &access.remote, &access.credential);
-        let place = match (&input, &manifest) {
-            (None, None) => return Self::local(args),
-            (Some(url), _) if is_blob(url) => Self::RemoteFile(open(url)?),
-            (Some(url), _) => Self::RemoteFolder(open(url)?),
-            (None, Some(url)) => match args.input.clone() {
-                Some(folder) if folder.is_dir() => Self::Folder(folder),
-                Some(file) => Self::File(file),
-                None => Self::RemoteFolder(open(&sibling(url, None))?),
-            },
-        };
-        if let (None, Some(path)) = (&manifest, &args.manifest) {
-            return Ok((place, path.display().to_string(), read_manifest(path)?));
+        match (ciphertext, manifest_url) {
+            (None, None) => Self::local(args),
+            (None, Some(url)) => {
+                let (name, bytes) = At::new(open(&url)?).manifest()?;
+                let input = args.input.clone().unwrap_or_default();
+                let place = if input.is_dir() {
+                    Self::Folder(input)
+                } else {
+                    Self::File(input)
+                };
+                Ok((place, name, bytes))
+            }
+            (Some(url), None) => {
+                let path = args.manifest.clone().unwrap_or_default();
+                let (name, bytes) = (path.display().to_string(), read_manifest(&path)?);
+                let place = Self::at(At::new(open(&url)?), &url, &name, &bytes)?;
+                Ok((place, name, bytes))
+            }
+            (Some(url), Some(manifest_url)) => {
+                let (at, of_manifest) = At::both(&url, &manifest_url, open)?;
+                let (name, bytes) = of_manifest.manifest()?;
+                let place = if manifest.is_some() {
+                    Self::at(at, &url, &name, &bytes)?
+                } else if is_blob(&url) {
+                    Self::RemoteFile(at)
+                } else {
+                    Self::RemoteFolder(at)
+                };
+                Ok((place, name, bytes))
+            }
         }
-        let (name, bytes) = match (&place, &manifest, &input) {
-            (_, Some(url), _) => {
-                let remote = open(url)?;
-                (remote.url_of("").to_string(), remote.manifest_bytes("")?)
-            }
-            (Self::RemoteFile(_), None, Some(url)) => {
-                let remote = open(&sibling(url, Some(MANIFEST_NAME)))?;
-                (remote.url_of("").to_string(), remote.manifest_bytes("")?)
-            }
-            (Self::RemoteFolder(remote), _, _) => (
-                remote.url_of(MANIFEST_NAME).to_string(),
-                remote.manifest_bytes(MANIFEST_NAME)?,
-            ),
-            _ => return Err(Failure::usage("give --manifest FILE|URL")),
-        };
-        Ok((place, name, bytes))
+    }
+
+    /// The ciphertext of a manifest that was named: a single file's may have any name, so that only the store knows
+    /// whether its URL is the file's or that of the folder above.
+    fn at(at: At, url: &Url, name: &str, manifest: &[u8]) -> Result<Self, Failure> {
+        if is_blob(url) {
+            return Ok(Self::RemoteFile(at));
+        }
+        let manifest = Manifest::parse(manifest).map_err(|e| Failure::format(name, &e))?;
+        let folder = manifest.is_directory() || url.path().ends_with('/');
+        if folder || at.remote.length_if_there(&at.name)?.is_none() {
+            return Ok(Self::RemoteFolder(at));
+        }
+        Ok(Self::RemoteFile(at))
     }
 
     /// The ciphertext beside a manifest: under the manifest's own stem where that is there, else under the name
@@ -111,10 +147,10 @@ impl Place {
                 "{name}: is the manifest of a directory, and --in names one file; give the asset's folder"
             )));
         }
-        let (Self::RemoteFolder(remote) | Self::RemoteFile(remote)) = self else {
+        let (Self::RemoteFolder(at) | Self::RemoteFile(at)) = self else {
             return Ok(());
         };
-        match folder_of_asset(&remote.url_of("")) {
+        match folder_of_asset(&at.remote.url_of(&at.name)) {
             Some(folder) if folder != manifest.asset_id => Err(Failure::data(format!(
                 "{name}: [ASSET] is the manifest of {:?}, but lies in the folder of {folder:?}: blobs of another asset \
                  were put there; upload the right ones",
@@ -128,12 +164,20 @@ impl Place {
         matches!(self, Self::RemoteFolder(_) | Self::RemoteFile(_))
     }
 
-    pub(super) fn name_of(&self, blob: &Blob) -> String {
+    /// Where a blob lies behind a URL, and its name there.
+    pub(super) fn remote(&self, blob: &Blob) -> Option<(&Remote, String)> {
         match self {
-            Self::Folder(folder) => folder.join(&blob.name).display().to_string(),
-            Self::File(file) => file.display().to_string(),
-            Self::RemoteFolder(remote) => remote.url_of(&blob.name).to_string(),
-            Self::RemoteFile(remote) => remote.url_of("").to_string(),
+            Self::RemoteFolder(at) => Some((&at.remote, format!("{}/{}", at.name, blob.name))),
+            Self::RemoteFile(at) => Some((&at.remote, at.name.clone())),
+            Self::Folder(_) | Self::File(_) => None,
+        }
+    }
+
+    pub(super) fn name_of(&self, blob: &Blob) -> String {
+        match (self.local_path(blob), self.remote(blob)) {
+            (Some(path), _) => path.display().to_string(),
+            (None, Some((remote, name))) => remote.url_of(&name).to_string(),
+            (None, None) => blob.name.clone(),
         }
     }
 
@@ -146,36 +190,67 @@ impl Place {
     }
 
     pub(super) fn length_of(&self, blob: &Blob) -> Result<Option<u64>, Failure> {
-        let local = |path: &Path| match fs::metadata(path) {
+        if let Some((remote, name)) = self.remote(blob) {
+            return remote.length_if_there(&name);
+        }
+        let path = self.local_path(blob).unwrap_or_default();
+        match fs::metadata(&path) {
             Ok(meta) if meta.is_file() => Ok(Some(meta.len())),
             Ok(_) => Ok(None),
             Err(e) if is_missing(&e) => Ok(None),
-            Err(e) => Err(Failure::file("reading", path, &e)),
-        };
-        match self {
-            Self::Folder(folder) => local(&folder.join(&blob.name)),
-            Self::File(file) => local(file),
-            Self::RemoteFolder(remote) => remote.length(&blob.name).map(Some),
-            Self::RemoteFile(remote) => remote.length("").map(Some),
+            Err(e) => Err(Failure::file("reading", &path, &e)),
         }
     }
 
     pub(super) fn source(&self, blob: &Blob) -> Result<Source, Failure> {
         let name = self.name_of(blob);
+        if let Some((remote, blob)) = self.remote(blob) {
+            let bytes = remote.length(&blob)?;
+            let reader = Box::new(remote.reader(&blob, bytes)?);
+            return Ok(Source { name, bytes, reader });
+        }
         let Some(bytes) = self.length_of(blob)? else {
             return Err(Failure::data(format!(
                 "{name}: the manifest names it, but there is no such file; fetch or encrypt again, or say where it is \
                  with --in"
             )));
         };
-        let local = |path: &Path| File::open(path).map_err(|e| Failure::file("opening", path, &e));
-        let reader: Box<dyn io::Read + Send> = match self {
-            Self::Folder(folder) => Box::new(local(&folder.join(&blob.name))?),
-            Self::File(file) => Box::new(local(file)?),
-            Self::RemoteFolder(remote) => Box::new(remote.reader(&blob.name, bytes)?),
-            Self::RemoteFile(remote) => Box::new(remote.reader("", bytes)?),
-        };
+        let path = self.local_path(blob).unwrap_or_default();
+        let file = File::open(&path).map_err(|e| Failure::file("opening", &path, &e))?;
+        let reader = Box::new(file);
         Ok(Source { name, bytes, reader })
+    }
+}
+
+impl At {
+    fn new(remote: Remote) -> Self {
+        Self {
+            remote: Arc::new(remote),
+            name: String::new(),
+        }
+    }
+
+    /// Two URLs: opened once where one credential is for both, as standard input can be read only once.
+    fn both(
+        one: &Url,
+        other: &Url,
+        open: impl Fn(&Url) -> Result<Remote, Failure>,
+    ) -> Result<(Self, Self), Failure> {
+        let Some((root, one, other)) = shared(one, other) else {
+            return Ok((Self::new(open(one)?), Self::new(open(other)?)));
+        };
+        let remote = Arc::new(open(&root)?);
+        let at = |name| Self {
+            remote: remote.clone(),
+            name,
+        };
+        Ok((at(one), at(other)))
+    }
+
+    /// The URL of a manifest, and its bytes.
+    fn manifest(&self) -> Result<(String, Vec<u8>), Failure> {
+        let bytes = self.remote.manifest_bytes(&self.name)?;
+        Ok((self.remote.url_of(&self.name).to_string(), bytes))
     }
 }
 
@@ -187,17 +262,17 @@ pub(crate) fn manifest_beside(ciphertext: &Path) -> PathBuf {
 }
 
 fn read_manifest(path: &Path) -> Result<Vec<u8>, Failure> {
-    let doing = "reading the manifest (a finished `trustbridge encrypt` writes it last)";
-    let length = fs::metadata(path)
-        .map_err(|e| Failure::file(doing, path, &e))?
-        .len();
-    if length > MAX_MANIFEST_BYTES as u64 {
-        return Err(Failure::data(format!(
-            "{}: is {length} bytes, a manifest has at most 4 MiB; is it the ciphertext?",
+    bounded::read(path, MAX_MANIFEST_BYTES as u64).map_err(|e| match e.kind() {
+        io::ErrorKind::FileTooLarge => Failure::data(format!(
+            "{}: is longer than 4 MiB, and no manifest is; is it the ciphertext?",
             path.display()
-        )));
-    }
-    fs::read(path).map_err(|e| Failure::file(doing, path, &e))
+        )),
+        _ => Failure::file(
+            "reading the manifest (a finished `trustbridge encrypt` writes it last)",
+            path,
+            &e,
+        ),
+    })
 }
 
 fn as_url(path: &Path) -> Option<&str> {
@@ -208,42 +283,9 @@ fn parse(text: &str) -> Result<Url, Failure> {
     Url::parse(text).map_err(|e| Failure::usage(format!("{}: is no URL ({e})", redact(text))))
 }
 
-/// Whether a URL names a single file's ciphertext; else it is the folder above.
-fn is_blob(url: &Url) -> bool {
-    Path::new(url.path())
-        .extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("tbenc"))
-}
-
-/// The URL beside another one, or above it, with the same query.
-fn sibling(url: &Url, name: Option<&str>) -> Url {
-    let mut sibling = url.clone();
-    if let Ok(mut segments) = sibling.path_segments_mut() {
-        segments.pop_if_empty().pop();
-        if let Some(name) = name {
-            segments.push(name);
-        }
-    }
-    sibling
-}
-
-/// The asset whose folder a URL lies in: what follows `models/`, as `upload` lays it out.
-fn folder_of_asset(url: &Url) -> Option<String> {
-    let segments: Vec<&str> = url.path_segments()?.filter(|s| !s.is_empty()).collect();
-    let folder = match segments.as_slice() {
-        [.., "models", folder] | [.., "models", folder, _] => *folder,
-        _ => return None,
-    };
-    Some(folder.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn url(text: &str) -> Url {
-        Url::parse(text).unwrap()
-    }
 
     #[test]
     fn a_manifest_lies_beside_its_ciphertext_under_the_same_stem() {
@@ -253,33 +295,6 @@ mod tests {
             ("/x/plain", "/x/plain.manifest.json"),
         ] {
             assert_eq!(manifest_beside(Path::new(ciphertext)), Path::new(manifest));
-        }
-    }
-
-    #[test]
-    fn urls_keep_their_query_when_the_name_changes() {
-        let blob = url("https://a.example/c/models/tb-1/model.tbenc?sig=x");
-        assert!(is_blob(&blob) && !is_blob(&url("https://a.example/c/models/tb-1/")));
-        assert_eq!(
-            sibling(&blob, Some(MANIFEST_NAME)).as_str(),
-            "https://a.example/c/models/tb-1/model.manifest.json?sig=x"
-        );
-        assert_eq!(
-            sibling(&blob, None).as_str(),
-            "https://a.example/c/models/tb-1?sig=x"
-        );
-    }
-
-    #[test]
-    fn the_folder_names_the_asset() {
-        for (place, expected) in [
-            ("https://a.example/c/models/tb-1", Some("tb-1")),
-            ("https://a.example/acct/c/models/tb-1/", Some("tb-1")),
-            ("https://a.example/c/models/tb-1/model.tbenc", Some("tb-1")),
-            ("https://a.example/c/other/tb-1", None),
-            ("https://models.example/x", None),
-        ] {
-            assert_eq!(folder_of_asset(&url(place)).as_deref(), expected, "{place}");
         }
     }
 }

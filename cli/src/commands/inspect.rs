@@ -1,7 +1,6 @@
 //! `trustbridge inspect`: what the manifest says, and what lies at its ciphertext's place.
 
 use std::fmt::Write;
-use std::io::Read;
 
 use serde::Serialize;
 use serde_json::json;
@@ -76,11 +75,10 @@ fn look(asset: &Asset, blob: &Blob) -> Result<Found, Failure> {
 
 /// `ok`, or what is wrong with the first 32 bytes.
 fn header(asset: &Asset, blob: &Blob) -> Result<String, Failure> {
-    let mut source = asset.source(blob)?;
-    let mut head = [0; HEADER_BYTES];
-    if let Err(error) = source.reader.read_exact(&mut head) {
-        return Ok(format!("cannot be read: {error}"));
-    }
+    let head = asset.head(blob, HEADER_BYTES as u64)?;
+    let Ok(head) = <[u8; HEADER_BYTES]>::try_from(head) else {
+        return Ok(format!("is shorter than its header of {HEADER_BYTES} bytes"));
+    };
     let checked =
         Header::parse(&head).and_then(|header| header.expect_chunk_bytes(asset.manifest.chunk_bytes));
     Ok(checked.map_or_else(|error| error.to_string(), |()| "ok".to_owned()))

@@ -83,14 +83,27 @@ fn write(out: &Path, yaml: &str) -> Result<(), Failure> {
     staged.commit()
 }
 
+/// The rule of [`is_object_name`], for an error.
+pub(crate) const OBJECT_NAME: &str = "is the object's name in Kubernetes and must be at most 253 lowercase letters, \
+    digits, '-' and '.', with a letter or digit at its begin, at its end and on both sides of every '.'";
+
+/// Whether Kubernetes takes a name for an object: a subdomain of RFC 1123.
+pub(crate) fn is_object_name(name: &str) -> bool {
+    let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let label = |label: &str| {
+        label.starts_with(alphanumeric)
+            && label.ends_with(alphanumeric)
+            && label.chars().all(|c| alphanumeric(c) || c == '-')
+    };
+    name.len() <= 253 && name.split('.').all(label)
+}
+
 fn object(asset: &Asset, place: &Place<'_>) -> Result<Value, Failure> {
     let manifest = &asset.manifest;
     let id = &manifest.asset_id;
-    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
-    if !id.chars().all(legal) || !id.ends_with(|c: char| c.is_ascii_alphanumeric()) {
+    if !is_object_name(id) {
         return Err(Failure::data(format!(
-            "asset id {id:?}: is the object's name in Kubernetes and must be lowercase letters, digits, '-' and '.'; \
-             encrypt again with such an --asset-id"
+            "asset id {id:?}: {OBJECT_NAME}; encrypt again with such an --asset-id"
         )));
     }
     let endpoint = remote::https_url("--edc-endpoint", place.edc_endpoint)?;
@@ -117,4 +130,22 @@ fn object(asset: &Asset, place: &Place<'_>) -> Result<Value, Failure> {
     Ok(json!({
         "apiVersion": "trustbridge.io/v1alpha1", "kind": "ModelAsset", "metadata": {"name": id}, "spec": spec
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_that_kubernetes_takes() {
+        for right in ["a", "llama-8b", "0", "a.b-c.d", "a--b"] {
+            assert!(is_object_name(right), "{right}");
+        }
+        let long = "a".repeat(254);
+        for wrong in [
+            "", "Llama", "a_b", "-a", "a-", ".a", "a.", "a..b", "a-.b", "a.-b", "ä", &long,
+        ] {
+            assert!(!is_object_name(wrong), "{wrong}");
+        }
+    }
 }

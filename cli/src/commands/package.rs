@@ -9,9 +9,10 @@ use serde_json::json;
 use trustbridge_tbenc::Sha256;
 use trustbridge_tbenc::manifest::check_asset_id;
 
+use crate::bounded;
 use crate::container::reference::Reference;
 use crate::failure::{Exit, Failure};
-use crate::package::lint::{Finding, RULES, lint};
+use crate::package::lint::{Finding, MAX_ZIP_BYTES, RULES, lint};
 use crate::package::{Offer, build};
 use crate::remote::https_url;
 use crate::report::{Report, lines};
@@ -160,7 +161,13 @@ fn required<'a, T>(flag: &str, value: Option<&'a T>) -> Result<&'a T, Failure> {
 }
 
 fn judge(zip: &Path) -> Result<Report, Failure> {
-    let bytes = fs::read(zip).map_err(|e| Failure::file("--lint: reading", zip, &e))?;
+    let bytes = bounded::read(zip, MAX_ZIP_BYTES as u64).map_err(|e| match e.kind() {
+        std::io::ErrorKind::FileTooLarge => Failure::data(format!(
+            "--lint {}: is longer than 120 MB, and no package is (zip-size)",
+            zip.display()
+        )),
+        _ => Failure::file("--lint: reading", zip, &e),
+    })?;
     let name = zip.display().to_string();
     refuse(&name, &lint(&bytes))?;
     let text = lines(&[

@@ -2,7 +2,6 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use clap::{Arg, Command};
 use serde_json::{Map, Value};
 
 use super::flag;
+use crate::bounded;
 use crate::failure::Failure;
 use crate::refused_flags::instead_of;
 use crate::secret::is_secret;
@@ -33,15 +33,14 @@ impl Config {
         let Some(path) = asked.or_else(users_own) else {
             return Ok(Self::default());
         };
-        let read = match fs::metadata(&path) {
-            Ok(meta) if meta.len() > MAX_CONFIG_BYTES => {
-                return Err(refused(&path, "is longer than 1 MiB; this is no configuration"));
+        match bounded::read(&path, MAX_CONFIG_BYTES) {
+            Ok(bytes) => match String::from_utf8(bytes) {
+                Ok(text) => Self::parse(path, &text),
+                Err(_) => Err(refused(&path, "is no text; this is no configuration")),
+            },
+            Err(e) if e.kind() == ErrorKind::FileTooLarge => {
+                Err(refused(&path, "is longer than 1 MiB; this is no configuration"))
             }
-            Ok(_) => fs::read_to_string(&path),
-            Err(e) => Err(e),
-        };
-        match read {
-            Ok(text) => Self::parse(path, &text),
             Err(e) if e.kind() == ErrorKind::NotFound && !must_exist => Ok(Self::default()),
             Err(e) => Err(Failure::file("--config: reading", &path, &e)),
         }

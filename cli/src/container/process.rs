@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -39,7 +40,8 @@ pub(crate) fn output(command: &mut Command, deadline: Instant) -> Result<String,
     if status.is_err() {
         end(&mut child);
     }
-    let (out, err) = (joined(out), joined(err));
+    let until = Instant::now() + GRACE;
+    let (out, err) = (out.text(until), err.text(until));
     let status = status?;
     if status.success() {
         return Ok(out);
@@ -55,7 +57,7 @@ fn wait(child: &mut Child, deadline: Instant, shown: &str) -> Result<ExitStatus,
             Ok(None) if Instant::now() > deadline => {
                 return Err(Failure::new(
                     Exit::Unavailable,
-                    format!("{shown}: did not end in time and was ended; give more with --timeout"),
+                    format!("{shown}: did not end in time and was ended; give more with --build-timeout"),
                 ));
             }
             Ok(None) => thread::sleep(Duration::from_millis(20)),
@@ -76,23 +78,39 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-fn keep(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
-    thread::spawn(move || {
-        let mut kept = Vec::new();
-        let mut buffer = [0_u8; 8192];
-        let Some(mut pipe) = pipe else { return kept };
-        while let Ok(read @ 1..) = pipe.read(&mut buffer) {
-            kept.extend_from_slice(buffer.get(..read).unwrap_or_default());
-            if kept.len() > 2 * KEPT_BYTES {
-                kept.drain(..kept.len() - KEPT_BYTES);
-            }
-        }
-        kept
-    })
+/// A program's output, as far as it was read.
+struct Kept {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
 }
 
-fn joined(reader: JoinHandle<Vec<u8>>) -> String {
-    String::from_utf8_lossy(&reader.join().unwrap_or_default()).into_owned()
+fn keep(pipe: Option<impl Read + Send + 'static>) -> Kept {
+    let bytes = Arc::<Mutex<Vec<u8>>>::default();
+    let shared = bytes.clone();
+    let reader = thread::spawn(move || {
+        let mut buffer = [0_u8; 8192];
+        let Some(mut pipe) = pipe else { return };
+        while let Ok(read @ 1..) = pipe.read(&mut buffer) {
+            let mut kept = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.extend_from_slice(buffer.get(..read).unwrap_or_default());
+            if kept.len() > 2 * KEPT_BYTES {
+                let surplus = kept.len() - KEPT_BYTES;
+                kept.drain(..surplus);
+            }
+        }
+    });
+    Kept { bytes, reader }
+}
+
+impl Kept {
+    /// All of it, or what came until then: a process that the program left behind may hold the pipe for ever.
+    fn text(self, until: Instant) -> String {
+        while !self.reader.is_finished() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let kept = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&kept).into_owned()
+    }
 }
 
 fn failed(shown: &str, status: ExitStatus, said: &str) -> Failure {
@@ -180,7 +198,15 @@ mod tests {
         let begun = Instant::now();
         let failure = shell("sleep 60 & sleep 60", 0).unwrap_err();
         assert_eq!(failure.exit, Exit::Unavailable);
+        assert!(failure.to_string().contains("--build-timeout"), "{failure}");
         // The pipes are closed: nobody of the group is left to hold them.
+        assert!(begun.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn what_a_program_leaves_behind_does_not_hold_us_up() {
+        let begun = Instant::now();
+        assert_eq!(shell("echo out; sleep 60 &", 20).unwrap(), "out\n");
         assert!(begun.elapsed() < Duration::from_secs(30));
     }
 }

@@ -16,6 +16,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::failure::{Exit, Failure};
+use crate::interrupt;
 use crate::remote::{RemoteArgs, https_url, retrying};
 use crate::secret;
 
@@ -45,6 +46,15 @@ impl Identity {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// Refuses files that cannot be the identity's, also before anything is sent. They are read again at their use.
+    pub(crate) fn check_files(&self, remote: &RemoteArgs) -> Result<(), Failure> {
+        self.check()?;
+        if let Some(path) = &self.token_file {
+            secret::probe("--token-file", path)?;
+        }
+        client(self, remote).map(drop)
     }
 }
 
@@ -93,11 +103,17 @@ impl ControlPlane {
         asset_url(self.endpoint.clone(), asset_id)
     }
 
-    /// Registers the asset; the same registration again changes nothing.
+    /// Registers the asset; the same registration again changes nothing. A signal ends it.
     pub(crate) async fn register(&self, registration: &Registration<'_>) -> Result<Outcome, Failure> {
         let body = registration.to_body()?;
         let url = self.asset_url(registration.asset_id());
-        retrying(TRIES, || self.put(&url, &body)).await
+        tokio::select! {
+            done = retrying(TRIES, || self.put(&url, &body)) => done,
+            () = interrupt::requested_async() => Err(Failure::new(
+                Exit::Interrupted,
+                "interrupted; the control plane may know the asset by now: registering it again changes nothing",
+            )),
+        }
     }
 
     async fn put(&self, url: &Url, body: &Bytes) -> Result<Outcome, Failure> {

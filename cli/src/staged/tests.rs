@@ -79,3 +79,95 @@ fn a_lock_protects_what_another_machine_writes() {
     drop(Staged::file(&dir.path().join("out")).unwrap());
     assert!(!path.exists());
 }
+
+/// A sync that the file system refuses.
+fn unsynced(_: &Path) -> Result<(), Failure> {
+    Err(Failure::new(Exit::Io, "no sync"))
+}
+
+#[test]
+fn what_is_shown_but_cannot_be_synced_is_taken_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("new/out");
+    let (mut staged, _file) = Staged::file(&path).unwrap();
+    staged.show_then(unsynced).unwrap_err();
+    assert!(path.exists());
+    drop(staged);
+    assert!(names(dir.path()).is_empty());
+    let mode = fs::metadata(dir.path()).unwrap().permissions();
+    let mut staged = Staged::directory(&path).unwrap();
+    fs::write(staged.temporary().join("file"), "x").unwrap();
+    // The folder itself can be synced; what lies above it cannot.
+    let above = |folder: &Path| {
+        if folder.ends_with("new") {
+            unsynced(folder)
+        } else {
+            Ok(())
+        }
+    };
+    staged.show_directory_then(mode, above).unwrap_err();
+    drop(staged);
+    assert!(names(dir.path()).is_empty());
+}
+
+#[test]
+fn a_shown_output_stays_only_when_it_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut given_up, _file) = Staged::file(&dir.path().join("a")).unwrap();
+    given_up.show().unwrap();
+    let (mut kept, _file) = Staged::file(&dir.path().join("b")).unwrap();
+    kept.show().unwrap();
+    kept.keep();
+    drop((given_up, kept));
+    assert_eq!(names(dir.path()), ["b"]);
+}
+
+#[test]
+fn every_folder_is_synced_before_a_directory_is_shown_and_those_above_it_after() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("made/also/out");
+    let mut staged = Staged::directory(&path).unwrap();
+    create_new(&staged.temporary().join("a/b/file")).unwrap();
+    let temporary = staged.temporary().to_owned();
+    let synced = std::cell::RefCell::new(Vec::new());
+    let note = |folder: &Path| {
+        synced.borrow_mut().push((folder.to_owned(), path.exists()));
+        Ok(())
+    };
+    let mode = fs::metadata(dir.path()).unwrap().permissions();
+    staged.show_directory_then(mode, note).unwrap();
+    let expected = [
+        (temporary.clone(), false),
+        (temporary.join("a"), false),
+        (temporary.join("a/b"), false),
+        (dir.path().join("made/also"), true),
+        (dir.path().join("made"), true),
+        (dir.path().to_owned(), true),
+    ];
+    assert_eq!(synced.into_inner(), expected);
+}
+
+#[test]
+fn folders_that_were_made_for_it_go_with_it_and_others_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("theirs")).unwrap();
+    drop(Staged::file(&dir.path().join("theirs/new/sub/out")).unwrap());
+    assert_eq!(names(dir.path()), ["theirs"]);
+    assert!(names(&dir.path().join("theirs")).is_empty());
+    let staged = Staged::directory(&dir.path().join("new/sub/out")).unwrap();
+    fs::write(dir.path().join("new/theirs"), "x").unwrap();
+    drop(staged);
+    assert_eq!(names(&dir.path().join("new")), ["theirs"]);
+}
+
+#[test]
+fn only_a_file_system_that_syncs_no_directories_is_forgiven() {
+    for (error, forgiven) in [
+        (Errno::INVAL, true),
+        (Errno::NOTSUP, true),
+        (Errno::IO, false),
+        (Errno::NOSPC, false),
+    ] {
+        assert_eq!(tolerated(Err(error.into())).is_ok(), forgiven, "{error}");
+    }
+}

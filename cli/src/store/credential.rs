@@ -13,9 +13,10 @@ use url::Url;
 use super::identity;
 use super::retry;
 use super::sas::Terms;
-use super::sources::{Choice, Kind, choose, from_environment};
+use super::sources::{Choice, Kind, choose, forced, from_environment};
 use super::transport::{Signer, Transport};
 use crate::failure::{Exit, Failure};
+use crate::secret;
 
 /// Which credential opens the storage account.
 ///
@@ -30,7 +31,8 @@ pub(crate) struct CredentialArgs {
     /// Use this kind of credential and no other [default: the first that is there].
     #[arg(long, value_enum, value_name = "KIND")]
     pub(crate) credential: Option<Kind>,
-    /// File that holds a SAS ('-': standard input) [env: TB_BLOB_SAS_FILE; the SAS itself: TB_BLOB_SAS].
+    /// File that holds a SAS ('-': standard input) [env: TB_BLOB_SAS_FILE; the SAS itself: TB_BLOB_SAS; for hosts that
+    /// are not Azure's only with --credential sas].
     #[arg(long, value_name = "FILE|-", conflicts_with_all = ["connection_string_file", "account_key_file"])]
     pub(crate) sas_file: Option<PathBuf>,
     /// File that holds a storage connection string ('-': standard input) [env:
@@ -43,6 +45,36 @@ pub(crate) struct CredentialArgs {
     /// The account of the key [default: from the URL].
     #[arg(long, value_name = "NAME", requires = "account_key_file")]
     pub(crate) account: Option<String>,
+}
+
+impl CredentialArgs {
+    /// Refuses what cannot open `url`, as far as that can be seen without asking anybody. Files are read again at
+    /// their use.
+    pub(crate) fn check(&self, url: &Url) -> Result<(), Failure> {
+        forced(self)?;
+        let files = [
+            ("--sas-file", &self.sas_file),
+            ("--connection-string-file", &self.connection_string_file),
+            ("--account-key-file", &self.account_key_file),
+        ];
+        for (flag, path) in files {
+            if let Some(path) = path {
+                return secret::probe(flag, path);
+            }
+        }
+        // A file that a variable names may be a pipe, too.
+        let named_by_variable = ["TB_BLOB_SAS_FILE", "AZURE_STORAGE_CONNECTION_STRING_FILE"];
+        if named_by_variable
+            .iter()
+            .any(|name| from_environment(name).is_some())
+        {
+            return Ok(());
+        }
+        match choose(self, url, &from_environment)? {
+            Choice::Ask { kinds, missing, .. } if kinds.is_empty() => Err(nothing_there(url, &missing, &[])),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Time for a request to the store whose bodies are short.

@@ -14,8 +14,9 @@ use tokio::task::JoinHandle;
 
 use super::credential::Access;
 use super::refusal::{self, Answer};
+use super::remote::unfinished;
 use crate::failure::{Exit, Failure};
-use crate::interrupt;
+use crate::remote::TimeLimit;
 
 /// Bytes of one range.
 const RANGE_BYTES: u64 = 4 << 20;
@@ -26,7 +27,7 @@ const TRIES: u32 = 4;
 
 /// What a range is fetched from.
 #[derive(Clone)]
-struct Source {
+pub(super) struct Source {
     client: Arc<BlobClient>,
     access: Access,
     etag: String,
@@ -40,27 +41,19 @@ pub(crate) struct RangeReader {
     next: u64,
     ahead: VecDeque<JoinHandle<Result<Bytes, Failure>>>,
     current: Bytes,
+    limit: TimeLimit,
 }
 
 impl RangeReader {
-    pub(crate) fn new(
-        runtime: Arc<Runtime>,
-        client: BlobClient,
-        access: Access,
-        etag: String,
-        length: u64,
-    ) -> Self {
+    pub(super) fn new(runtime: Arc<Runtime>, source: Source, length: u64, limit: TimeLimit) -> Self {
         Self {
             runtime,
-            source: Source {
-                client: Arc::new(client),
-                access,
-                etag,
-            },
+            source,
             length,
             next: 0,
             ahead: VecDeque::new(),
             current: Bytes::new(),
+            limit,
         }
     }
 
@@ -81,13 +74,11 @@ impl RangeReader {
         let Some(task) = self.ahead.pop_front() else {
             return Ok(());
         };
-        let joined = self.runtime.block_on(async {
-            tokio::select! {
-                done = task => done.map_err(|e| Failure::new(Exit::Io, format!("a range ended early: {e}")))?,
-                () = interrupt::requested_async() => Err(Failure::interrupted()),
-            }
-        });
-        self.current = joined?;
+        let done = async {
+            task.await
+                .map_err(|e| Failure::new(Exit::Io, format!("a range ended early: {e}")))?
+        };
+        self.current = self.runtime.block_on(self.limit.hold(unfinished, done))?;
         Ok(())
     }
 }
@@ -115,6 +106,14 @@ impl Drop for RangeReader {
 }
 
 impl Source {
+    pub(super) fn new(client: BlobClient, access: Access, etag: String) -> Self {
+        Self {
+            client: Arc::new(client),
+            access,
+            etag,
+        }
+    }
+
     async fn range(&self, range: std::ops::Range<u64>) -> Result<Bytes, Failure> {
         let mut tried = 0;
         loop {

@@ -13,17 +13,17 @@ use zeroize::Zeroizing;
 use super::container::{Stored, blob_client, look};
 use super::credential::{Access, CredentialArgs};
 use super::place;
-use super::range_reader::RangeReader;
+use super::range_reader::{RangeReader, Source};
 use super::sources::{Choice, choose, from_environment};
 use crate::failure::{Exit, Failure};
-use crate::interrupt;
-use crate::remote::RemoteArgs;
+use crate::remote::{RemoteArgs, TimeLimit};
 
 /// A place to read from: a blob, or the folder above several.
 pub(crate) struct Remote {
     runtime: Arc<Runtime>,
     access: Access,
     url: Url,
+    limit: TimeLimit,
     /// The generation of each blob that was looked at; what is read later must be the same.
     seen: Mutex<HashMap<String, Stored>>,
 }
@@ -47,6 +47,7 @@ impl Remote {
             )));
         }
         let runtime = Arc::new(crate::remote::runtime()?);
+        let limit = remote.time_limit();
         let client = remote.client()?;
         let mut bare = url.clone();
         bare.set_query(None);
@@ -56,12 +57,13 @@ impl Remote {
                 let query = super::sas::query_string("the URL's query", query)?;
                 Access::sas(&client, Zeroizing::new(query.as_str().to_owned()))
             }
-            None => runtime.block_on(access(&bare, &client, args))?,
+            None => runtime.block_on(limit.hold(unfinished, access(&bare, &client, args)))?,
         };
         Ok(Self {
             runtime,
             access,
             url: bare,
+            limit,
             seen: Mutex::default(),
         })
     }
@@ -86,6 +88,20 @@ impl Remote {
         Ok(bytes)
     }
 
+    /// A blob's first bytes, fetched without the others; fewer where it is shorter.
+    pub(crate) fn head(&self, name: &str, bytes: u64) -> Result<Vec<u8>, Failure> {
+        let stored = self.look(name)?;
+        let mut head = Vec::new();
+        let read = io::Read::read_to_end(&mut self.start_of(name, &stored, bytes)?, &mut head);
+        read.map_err(|e| failure_of(e, &self.url_of(name)))?;
+        Ok(head)
+    }
+
+    /// A blob's length in bytes; nothing where there is no such blob.
+    pub(crate) fn length_if_there(&self, name: &str) -> Result<Option<u64>, Failure> {
+        Ok(self.find(name)?.map(|stored| stored.bytes))
+    }
+
     /// A blob's length in bytes.
     pub(crate) fn length(&self, name: &str) -> Result<u64, Failure> {
         Ok(self.look(name)?.bytes)
@@ -94,43 +110,56 @@ impl Remote {
     /// Reads a blob of that length from its start. The generation is that of the first look at it.
     pub(crate) fn reader(&self, name: &str, length: u64) -> Result<RangeReader, Failure> {
         let stored = self.look(name)?;
-        let url = self.url_of(name);
         if stored.bytes != length {
-            let bytes = stored.bytes;
+            let (url, bytes) = (self.url_of(name), stored.bytes);
             return Err(Failure::data(format!("{url}: has {bytes} bytes, not {length}")));
         }
-        let Some(etag) = stored.etag else {
+        self.start_of(name, &stored, length)
+    }
+
+    /// Reads a blob from its start up to `length`, or to its end.
+    fn start_of(&self, name: &str, stored: &Stored, length: u64) -> Result<RangeReader, Failure> {
+        let url = self.url_of(name);
+        let Some(etag) = stored.etag.clone() else {
             return Err(Failure::data(format!(
                 "{url}: its server names no ETag, and without one a blob that changes while it is read goes unnoticed"
             )));
         };
         let client = blob_client(&url, &self.access)?;
         let (runtime, access) = (self.runtime.clone(), self.access.clone());
-        Ok(RangeReader::new(runtime, client, access, etag, length))
+        let length = length.min(stored.bytes);
+        let source = Source::new(client, access, etag);
+        Ok(RangeReader::new(runtime, source, length, self.limit))
     }
 
     fn look(&self, name: &str) -> Result<Stored, Failure> {
-        // A panic elsewhere leaves the map whole.
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(stored) = seen.get(name) {
-            return Ok(stored.clone());
-        }
-        let client = blob_client(&self.url_of(name), &self.access)?;
-        let found = self.runtime.block_on(async {
-            tokio::select! {
-                found = look(&client, &self.access) => found,
-                () = interrupt::requested_async() => Err(Failure::interrupted()),
-            }
-        })?;
-        let stored = found.ok_or_else(|| {
+        self.find(name)?.ok_or_else(|| {
             let url = self.url_of(name);
             Failure::data(format!(
                 "{url}: there is no such blob; upload it, or check the URL"
             ))
-        })?;
-        seen.insert(name.to_owned(), stored.clone());
-        Ok(stored)
+        })
     }
+
+    fn find(&self, name: &str) -> Result<Option<Stored>, Failure> {
+        // A panic elsewhere leaves the map whole.
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stored) = seen.get(name) {
+            return Ok(Some(stored.clone()));
+        }
+        let client = blob_client(&self.url_of(name), &self.access)?;
+        let asked = self.limit.hold(unfinished, look(&client, &self.access));
+        let found = self.runtime.block_on(asked)?;
+        if let Some(stored) = &found {
+            seen.insert(name.to_owned(), stored.clone());
+        }
+        Ok(found)
+    }
+}
+
+/// What an end before the end leaves of reading.
+pub(super) fn unfinished() -> String {
+    "nothing unfinished was left behind".to_owned()
 }
 
 /// The credential for reading; none is fine where none is configured.

@@ -111,11 +111,8 @@ pub(crate) fn choose(
     let kinds = forced.map_or(ORDER.to_vec(), |kind| vec![kind]);
     let (mut asked, mut missing) = (Vec::new(), Vec::new());
     for kind in kinds {
-        if kind.is_token() && forced.is_none() && !place::is_azure(url) {
-            let host = url.host_str().unwrap_or_default();
-            let why =
-                format!("{host} is not a host of Azure's storage; a token goes there only with --credential");
-            missing.push((kind, why));
+        if forced.is_none() && !place::is_azure(url) && (kind.is_token() || kind == Kind::Sas) {
+            missing.push((kind, not_sent(kind, url)));
             continue;
         }
         match find(kind, args, url, env)? {
@@ -131,8 +128,23 @@ pub(crate) fn choose(
     })
 }
 
+/// Why a secret that whoever holds it can use is not sent: a URL may come from anybody. A connection string names its
+/// host itself.
+fn not_sent(kind: Kind, url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    let what = if kind == Kind::Sas {
+        "no --sas-file; a SAS of the environment"
+    } else {
+        "a token"
+    };
+    format!(
+        "{host} is not a host of Azure's storage; {what} goes there only with --credential {}",
+        kind.word()
+    )
+}
+
 /// The kind that a flag names; flags beat the environment.
-fn forced(args: &CredentialArgs) -> Result<Option<Kind>, Failure> {
+pub(super) fn forced(args: &CredentialArgs) -> Result<Option<Kind>, Failure> {
     let by_file = [
         (Kind::Sas, "--sas-file", args.sas_file.is_some()),
         (

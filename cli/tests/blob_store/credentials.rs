@@ -24,13 +24,19 @@ fn a_sas_comes_from_a_file_from_the_environment_or_from_standard_input() {
         one_file(&azurite, &asset, &format!("tb-sas-{n}"), 1);
         let said = match way {
             "flag" => upload(&azurite, &asset, "--sas-file sas"),
-            "file variable" => upload(&azurite, &asset, "").env("TB_BLOB_SAS_FILE", "sas"),
-            _ => upload(&azurite, &asset, "").env("TB_BLOB_SAS", &sas),
+            "file variable" => upload(&azurite, &asset, "--credential sas").env("TB_BLOB_SAS_FILE", "sas"),
+            _ => upload(&azurite, &asset, "--credential sas").env("TB_BLOB_SAS", &sas),
         }
         .json();
         assert_eq!(said["blobs_kept"].as_u64(), Some(0), "{way}");
     }
     assert_eq!(azurite.etags("models").len(), 6);
+    one_file(&azurite, "asset", "tb-sas", 1);
+    let unasked = upload(&azurite, "asset", "").env("TB_BLOB_SAS", &sas).fails(77);
+    assert!(
+        unasked.contains("only with --credential sas") && found(&unasked, &["sig="]).is_empty(),
+        "{unasked}"
+    );
 }
 
 #[test]

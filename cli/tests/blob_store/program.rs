@@ -55,6 +55,12 @@ impl Run {
         self
     }
 
+    /// Lets it read this file as its standard input.
+    pub fn reading(mut self, file: &Path) -> Self {
+        self.command.stdin(fs::File::open(file).unwrap());
+        self
+    }
+
     pub fn spawn(mut self) -> Child {
         self.command.spawn().unwrap()
     }

@@ -114,3 +114,74 @@ fn a_short_blob_a_missing_one_and_a_refused_sas_are_told_apart() {
     let bare = trustbridge(&azurite, &format!("verify --in {url} --ca-file {ca}")).fails(77);
     assert!(bare.contains("SAS"), "{bare}");
 }
+
+#[test]
+fn inspect_reads_a_blobs_header_alone_and_tells_a_missing_one() {
+    let azurite = Azurite::start();
+    one_file(&azurite, "asset", "tb-i", 13);
+    upload(&azurite, "asset", &format!("{BY_KEY} --create-container")).json();
+    let before = downloads(&azurite);
+    let (url, ca) = (azurite.container_url("models"), azurite.pki.ca.display());
+    let line = format!("inspect --in {url}/models/tb-i {BY_KEY} --ca-file {ca}");
+    assert_eq!(trustbridge(&azurite, &line).json()["blobs"][0]["state"], "ok");
+    assert_eq!(
+        downloads(&azurite),
+        before + 1,
+        "one range, and nothing ahead of it"
+    );
+    azurite.ask(
+        http::Method::DELETE,
+        &format!("{}/model.tbenc", folder("tb-i")),
+        &[],
+        Bytes::new(),
+    );
+    assert_eq!(
+        trustbridge(&azurite, &line).json()["blobs"][0]["state"],
+        "missing"
+    );
+}
+
+/// Requests for a ciphertext's content.
+fn downloads(azurite: &Azurite) -> usize {
+    let log = azurite.quiet_log();
+    let content = |line: &&str| line.contains("\"GET ") && line.contains("model.tbenc");
+    log.lines().filter(content).count()
+}
+
+#[test]
+fn a_sas_on_standard_input_serves_ciphertext_and_manifest() {
+    let azurite = Azurite::start();
+    one_file(&azurite, "asset", "tb-v", 2);
+    upload(&azurite, "asset", &format!("{BY_KEY} --create-container")).json();
+    let sas = azurite.path("sas");
+    std::fs::write(&sas, azurite.sas("models", "r", 10)).unwrap();
+    let folder = format!("{}/models/tb-v", azurite.container_url("models"));
+    let ca = azurite.pki.ca.display();
+    for places in [
+        format!("--in {folder}/model.tbenc"),
+        format!("--in {folder} --manifest {folder}/model.manifest.json"),
+        format!("--in {folder}/model.tbenc --manifest {folder}/model.manifest.json"),
+        format!("--manifest {folder}/model.manifest.json"),
+    ] {
+        let line = format!("verify {places} --sas-file - --ca-file {ca}");
+        let said = trustbridge(&azurite, &line).reading(&sas).json();
+        assert_eq!(said["result"], "ok", "{places}");
+    }
+}
+
+#[test]
+fn a_ciphertext_of_any_name_is_verified_by_its_url_and_a_named_manifest() {
+    let azurite = Azurite::start();
+    one_file(&azurite, "asset", "tb-v", 2);
+    upload(&azurite, "asset", &format!("{BY_KEY} --create-container")).json();
+    let base = folder("tb-v");
+    azurite.put(
+        &format!("{base}/cipher.bin"),
+        azurite.get(&format!("{base}/model.tbenc")),
+    );
+    let local = "--manifest asset/model.manifest.json --key-file asset.key";
+    for place in ["tb-v/cipher.bin", "tb-v", "tb-v/"] {
+        let said = verify(&azurite, place, local).json();
+        assert_eq!(said["result"], "ok", "{place}");
+    }
+}

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::support::{command, encrypted_model, fails, names, ok, trustbridge};
+use crate::support::{command, encrypted_model, fails, limited, names, ok, trustbridge};
 
 #[test]
 fn arguments_that_break_a_rule_say_which() {
@@ -162,4 +162,21 @@ fn an_unreachable_control_plane_has_its_own_exit_code() {
         said.contains("127.0.0.1:1") && !said.contains(key.trim()),
         "{said}"
     );
+}
+
+#[test]
+fn a_file_without_an_end_is_not_read_to_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    for (line, code, rule) in [
+        ("inspect --manifest /dev/zero", 65, "4 MiB"),
+        ("verify --in . --manifest /dev/zero", 65, "4 MiB"),
+        ("--config /dev/zero sample-model --out m", 64, "1 MiB"),
+        ("package --lint /dev/zero", 65, "120 MB"),
+    ] {
+        // A GiB of addresses: what reads on runs out of them.
+        let output = limited(dir.path(), "-v 1048576", line);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{line}: {said}");
+        assert!(said.contains(rule), "{line}: {said}");
+    }
 }

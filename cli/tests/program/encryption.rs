@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::Value;
 use trustbridge_tbenc::hex_digest;
 
-use crate::support::{encrypted_model, fails, json, names, ok};
+use crate::support::{encrypted_model, fails, flip_last_byte, json, limited, names, ok};
 
 #[test]
 fn a_directory_round_trips() {
@@ -179,4 +179,108 @@ fn outputs_are_never_overwritten_and_nothing_half_done_stays() {
     fs::write(&shard, &bytes[..bytes.len() - 5]).unwrap();
     assert!(fails(dir, 65, "encrypt --in model --out enc3").contains("cut short"));
     assert_eq!(names(dir), ["enc", "enc.key", "model"]);
+}
+
+#[test]
+fn a_place_is_the_same_however_it_is_spelled() {
+    let (dir, _) = encrypted_model();
+    let dir = dir.path();
+    let here = dir.display();
+    std::os::unix::fs::symlink(dir, dir.join("link")).unwrap();
+    let spellings = [
+        "./NAME".to_owned(),
+        "model/../NAME".to_owned(),
+        "missing/../NAME".to_owned(),
+        "link/NAME".to_owned(),
+        format!("{here}/NAME"),
+    ];
+    for (index, spelling) in spellings.iter().enumerate() {
+        let out = format!("spelled{index}");
+        let inside = spelling.replace("NAME", &out);
+        ok(
+            dir,
+            &format!("encrypt --in model --out {out} --manifest {inside}/m.json --key-out {inside}/sub/k"),
+        );
+        assert_eq!(names(&dir.join(&out)), ["files", "m.json", "sub"], "{spelling}");
+        ok(
+            dir,
+            &format!("verify --in {out} --manifest {out}/m.json --key-file {out}/sub/k"),
+        );
+        fs::remove_dir_all(dir.join(&out)).unwrap();
+        let same = spelling.replace("NAME", "q.tbenc");
+        for flag in ["--key-out", "--manifest"] {
+            let line = format!("encrypt --in enc.key --out q.tbenc {flag} {same}");
+            assert!(fails(dir, 64, &line).contains("three different"), "{line}");
+        }
+    }
+    assert_eq!(names(dir), ["enc", "enc.key", "link", "model"]);
+}
+
+#[test]
+fn an_output_below_a_file_or_among_the_ciphertexts_is_refused() {
+    let (dir, _) = encrypted_model();
+    let dir = dir.path();
+    for line in [
+        "--in model --out m/e --manifest m",
+        "--in model --out e --manifest m --key-out m/k",
+        "--in enc.key --out e --manifest e/m",
+    ] {
+        assert!(
+            fails(dir, 64, &format!("encrypt {line}")).contains("lies below"),
+            "{line}"
+        );
+    }
+    for among in ["--manifest e/files", "--key-out ./e/files/k"] {
+        let said = fails(dir, 64, &format!("encrypt --in model --out e {among}"));
+        assert!(said.contains("for the ciphertexts alone"), "{said}");
+    }
+    assert_eq!(names(dir), ["enc", "enc.key", "model"]);
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_known_before_the_long_pass() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("plain"), vec![0; 4 << 20]).unwrap();
+    for flag in ["--key-out", "--manifest"] {
+        // No room for the ciphertext: whoever writes it first ends in another way.
+        let line = format!("encrypt --in plain --out new/sub/e {flag} /proc/no-such/x");
+        let output = limited(dir.path(), "-f 1024", &line);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(74), "{said}");
+        assert!(said.contains("/proc/no-such"), "{said}");
+        assert_eq!(names(dir.path()), ["plain"]);
+    }
+}
+
+#[test]
+fn what_has_no_length_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let made = std::process::Command::new("mkfifo")
+        .arg(dir.join("pipe"))
+        .status();
+    assert!(made.unwrap().success());
+    for input in ["/dev/null", "pipe"] {
+        let said = fails(dir, 64, &format!("encrypt --in {input} --out e"));
+        assert!(said.contains("write it to a file"), "{said}");
+    }
+    assert_eq!(names(dir), ["pipe"]);
+}
+
+#[test]
+fn a_refused_decryption_leaves_no_folder_that_it_made() {
+    let (dir, _) = encrypted_model();
+    let dir = dir.path();
+    fs::write(dir.join("plain"), "abc").unwrap();
+    ok(dir, "encrypt --in plain --out one.tbenc");
+    flip_last_byte(&dir.join("one.tbenc"));
+    flip_last_byte(&dir.join("enc/files/config.json.tbenc"));
+    let before = names(dir);
+    fails(
+        dir,
+        65,
+        "decrypt --in one.tbenc --key-file one.tbenc.key --out new/sub/back",
+    );
+    fails(dir, 65, "decrypt --in enc --key-file enc.key --out new/sub/back");
+    assert_eq!(names(dir), before);
 }

@@ -83,7 +83,7 @@ const LINES: [&str; 4] = [
 ];
 
 #[test]
-fn a_signal_ends_every_command_with_130_and_nothing_left() {
+fn a_signal_ends_encrypt_decrypt_and_verify_with_130_and_nothing_left() {
     let run = Run::new();
     let mut interrupted = 0;
     for (index, line) in LINES.iter().enumerate() {

@@ -13,5 +13,7 @@ mod encryption;
 mod interruption;
 mod keys;
 mod progress;
+mod publication;
 mod support;
 mod verification;
+mod waiting;

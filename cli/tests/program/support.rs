@@ -79,3 +79,20 @@ pub fn encrypted_model() -> (tempfile::TempDir, Value) {
     let summary = json(dir.path(), line);
     (dir, summary)
 }
+
+/// Runs a command with one of the shell's limits (`ulimit`): one that does without an end is ended.
+pub fn limited(dir: &Path, limit: &str, line: &str) -> Output {
+    let program = command(dir);
+    let script = format!(
+        "ulimit {limit}; exec {} {line}",
+        env!("CARGO_BIN_EXE_trustbridge")
+    );
+    let mut shell = Command::new("sh");
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell.args(["-c", &script]).current_dir(dir).output().unwrap()
+}

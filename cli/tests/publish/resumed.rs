@@ -130,6 +130,30 @@ fn killed_at_every_step_it_comes_to_an_end() {
 }
 
 #[test]
+fn a_package_makes_way_for_one_of_another_image_whatever_became_of_it() {
+    let mut provider = Provider::new();
+    provider.double.listen(Some(TOKEN), None);
+    let image = |tag: &str| format!("acme.azurecr.io/tb/runtime:{tag}");
+    let publishes = |tag: &str| provider.publishes(&["--skip", "build", "--image", &image(tag)]);
+    let package = provider.path("pub/package.zip");
+    let is_for = |tag: &str| String::from_utf8_lossy(&fs::read(&package).unwrap()).contains(&image(tag));
+    publishes("1.0");
+    fs::remove_file(&package).unwrap();
+    publishes("2.0");
+    assert!(is_for("2.0"));
+    // Killed between the file and the note that it is done.
+    let mut state = provider.state();
+    state["steps"]["package"]["done"] = false.into();
+    fs::write(provider.path("pub/publish.json"), state.to_string()).unwrap();
+    publishes("3.0");
+    assert!(is_for("3.0"));
+    // Somebody else's file stays.
+    fs::write(&package, "theirs").unwrap();
+    provider.fails(64, &["--skip", "build", "--image", &image("4.0")]);
+    assert_eq!(fs::read(&package).unwrap(), b"theirs");
+}
+
+#[test]
 fn inputs_that_changed_are_refused_by_name() {
     let provider = Provider::ready();
     provider.publishes(&[]);

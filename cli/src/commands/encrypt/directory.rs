@@ -1,12 +1,10 @@
 //! A model directory: one ciphertext for each file, each under its own derived key, sealed in parallel.
 
-use std::fs::{File, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::File;
 use std::path::Path;
 
 use trustbridge_tbenc::manifest::{DIRECTORY, FileEntry, directory_digest};
 use trustbridge_tbenc::{Budget, Encrypt, Key};
-use walkdir::WalkDir;
 
 use super::file::changed;
 use super::publication::Outputs;
@@ -17,7 +15,7 @@ use crate::model::checks;
 use crate::model::scan::{SourceFile, scan};
 use crate::parallel::{self, Stop};
 use crate::progress::Progress;
-use crate::staged::{Staged, create_new, sync, sync_directory};
+use crate::staged::{create_new, sync};
 
 pub(super) fn encrypt(args: &Args, asset_id: &str, outputs: &Outputs) -> Result<Summary, Failure> {
     if !args.plaintext_sha256 {
@@ -29,8 +27,8 @@ pub(super) fn encrypt(args: &Args, asset_id: &str, outputs: &Outputs) -> Result<
     let scan = scan(&args.input, &args.exclude)?;
     checks::check(&args.input, &scan)?;
     let key = key(args)?;
-    let staged = Staged::directory(&args.out)?;
-    let entries = seal_all(&scan.files, staged.temporary(), &key, args.chunk_bytes)?;
+    let publication = outputs.stage()?;
+    let entries = seal_all(&scan.files, publication.ciphertext(), &key, args.chunk_bytes)?;
     let mut manifest = manifest(args, asset_id, &key);
     DIRECTORY.clone_into(&mut manifest.weights_filename);
     manifest.plaintext_bytes = entries.iter().map(|entry| entry.plaintext_bytes).sum();
@@ -39,7 +37,7 @@ pub(super) fn encrypt(args: &Args, asset_id: &str, outputs: &Outputs) -> Result<
     let bytes = manifest
         .to_bytes()
         .map_err(|e| Failure::format(outputs.manifest.display(), &e))?;
-    outputs.publish(staged, &key, &bytes, commit)?;
+    publication.publish(&key, &bytes)?;
     Ok(summary(args, outputs, manifest, &bytes, scan.skipped))
 }
 
@@ -94,15 +92,4 @@ fn seal(
         plaintext_sha256: sealed.plaintext_sha256.unwrap_or_default(),
         sha256_ciphertext: sealed.sha256_ciphertext,
     })
-}
-
-/// Syncs the names in every folder, then shows the whole with one rename.
-fn commit(staged: Staged) -> Result<(), Failure> {
-    for entry in WalkDir::new(staged.temporary()) {
-        let entry = entry.map_err(|e| Failure::data(format!("reading what was written: {e}")))?;
-        if entry.file_type().is_dir() {
-            sync_directory(entry.path())?;
-        }
-    }
-    staged.commit_directory(Permissions::from_mode(0o755))
 }

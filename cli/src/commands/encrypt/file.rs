@@ -6,21 +6,21 @@ use std::path::Path;
 use trustbridge_tbenc::manifest::SINGLE_FILE;
 use trustbridge_tbenc::{Budget, Encrypt, Key, Sealed};
 
-use super::publication::Outputs;
+use super::publication::{Outputs, Publication};
 use super::{Args, Summary, key, manifest, summary};
 use crate::asset::Run;
 use crate::failure::Failure;
 use crate::model::safetensors::read_header;
 use crate::parallel::Stop;
 use crate::progress::Progress;
-use crate::staged::{Staged, sync};
 
 pub(super) fn encrypt(args: &Args, asset_id: &str, outputs: &Outputs) -> Result<Summary, Failure> {
     if args.input.extension().is_some_and(|e| e == "safetensors") {
         read_header(&args.input)?;
     }
     let key = key(args)?;
-    let (staged, sealed) = seal(args, &key)?;
+    let publication = outputs.stage()?;
+    let sealed = seal(args, &key, &publication)?;
     let mut manifest = manifest(args, asset_id, &key);
     SINGLE_FILE.clone_into(&mut manifest.weights_filename);
     manifest.plaintext_bytes = sealed.plaintext_bytes;
@@ -29,15 +29,19 @@ pub(super) fn encrypt(args: &Args, asset_id: &str, outputs: &Outputs) -> Result<
     let bytes = manifest
         .to_bytes()
         .map_err(|e| Failure::format(outputs.manifest.display(), &e))?;
-    outputs.publish(staged, &key, &bytes, Staged::commit)?;
+    publication.publish(&key, &bytes)?;
     Ok(summary(args, outputs, manifest, &bytes, Vec::new()))
 }
 
-fn seal(args: &Args, key: &Key) -> Result<(Staged, Sealed), Failure> {
+fn seal(args: &Args, key: &Key, publication: &Publication) -> Result<Sealed, Failure> {
     let opening = |e| Failure::file("--in: opening", &args.input, &e);
     let source = File::open(&args.input).map_err(opening)?;
     let meta = source.metadata().map_err(opening)?;
-    let (staged, file) = Staged::public(&args.out)?;
+    let Some(file) = &publication.file else {
+        return Err(Failure::usage(
+            "encrypt: a single file has no folder of ciphertexts",
+        ));
+    };
     let run = Run {
         progress: &Progress::bytes("encrypting", meta.len()),
         stop: &Stop::default(),
@@ -50,14 +54,12 @@ fn seal(args: &Args, key: &Key) -> Result<(Staged, Sealed), Failure> {
         buffers: run.buffers,
     };
     let sealed = encrypt
-        .run(&source, &file, |bytes| run.observe(bytes))
+        .run(&source, file, |bytes| run.observe(bytes))
         .map_err(|e| Failure::format(args.input.display(), &e))?;
-    // A pipe has no length to compare with.
-    if meta.is_file() && sealed.plaintext_bytes != meta.len() {
+    if sealed.plaintext_bytes != meta.len() {
         return Err(changed(&args.input));
     }
-    sync(&file, &args.out)?;
-    Ok((staged, sealed))
+    Ok(sealed)
 }
 
 /// A source that is still written.

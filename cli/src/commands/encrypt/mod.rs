@@ -106,6 +106,13 @@ pub(crate) fn encrypt(args: &Args) -> Result<Summary, Failure> {
     }
     let asset_id = asset_id(args.asset_id.as_deref())?;
     let meta = std::fs::metadata(&args.input).map_err(|e| Failure::file("--in: reading", &args.input, &e))?;
+    if !meta.is_dir() && !meta.is_file() {
+        return Err(Failure::usage(format!(
+            "--in {}: is a pipe or a device, whose length nobody knows beforehand; write it to a file and give that \
+             one",
+            args.input.display()
+        )));
+    }
     let outputs = Outputs::new(args, meta.is_dir())?;
     if meta.is_dir() {
         directory::encrypt(args, &asset_id, &outputs)

@@ -188,8 +188,17 @@ impl State {
         self.save().map(|()| false)
     }
 
+    /// Notes what a step is about to make. Writes nothing where that is known.
+    pub(super) fn intend(&mut self, step: Step, result: &[(&str, String)]) -> Result<(), Failure> {
+        self.note(step, result, false)
+    }
+
     /// Notes what a step made. Writes nothing where that is known.
     pub(super) fn finish(&mut self, step: Step, result: &[(&str, String)]) -> Result<(), Failure> {
+        self.note(step, result, true)
+    }
+
+    fn note(&mut self, step: Step, result: &[(&str, String)], done: bool) -> Result<(), Failure> {
         let result: BTreeMap<String, String> = result
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
@@ -200,10 +209,10 @@ impl State {
                 step.word()
             )));
         };
-        if record.done && record.result == result {
+        if record.result == result && (record.done || !done) {
             return Ok(());
         }
-        record.done = true;
+        record.done = done;
         record.result = result;
         self.save()
     }

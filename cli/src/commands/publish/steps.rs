@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use trustbridge_tbenc::Sha256;
 use trustbridge_tbenc::manifest::check_asset_id;
 
 use super::state::{Inputs, Progress, State, Step};
@@ -15,7 +16,7 @@ use crate::commands::{build, modelasset, package};
 use crate::container::reference::Reference;
 use crate::control_plane::{ControlPlane, Outcome, Registration};
 use crate::failure::Failure;
-use crate::package::Offer;
+use crate::package::{Offer, build as managed_application};
 use crate::remote::{self, https_url};
 use crate::secret;
 use crate::staged::{Staged, refuse_existing, sync};
@@ -82,9 +83,13 @@ impl<'a> Plan<'a> {
                 inputs.insert("exclude".to_owned(), args.exclude.join(", "));
                 Ok(inputs)
             }
-            Step::Upload => Ok(one("blob base url", &self.base_url)),
+            Step::Upload => {
+                args.credential.check(args.target.place()?.url())?;
+                args.remote.client()?;
+                Ok(one("blob base url", &self.base_url))
+            }
             Step::Register => {
-                args.identity.check()?;
+                args.identity.check_files(&args.remote)?;
                 Ok(one("control plane", &self.endpoint))
             }
             Step::Build => args.build.facts(),
@@ -98,7 +103,16 @@ impl<'a> Plan<'a> {
                 }
                 Ok(one("control plane", &self.endpoint))
             }
-            Step::Modelasset => Ok(one("min gpu", &args.min_gpu.to_string())),
+            Step::Modelasset => {
+                let id = &args.asset_id;
+                if !modelasset::is_object_name(id) {
+                    return Err(Failure::usage(format!(
+                        "--asset-id {id:?}: {}; choose such an id, or --skip modelasset",
+                        modelasset::OBJECT_NAME
+                    )));
+                }
+                Ok(one("min gpu", &args.min_gpu.to_string()))
+            }
         }
     }
 
@@ -251,14 +265,20 @@ impl<'a> Plan<'a> {
             manifest_sha256: Some(asset.manifest_sha256.clone()),
         };
         let path = self.package_path();
-        // Made for another image, by a run that was ended before or after that one's note.
-        if state.progress(Step::Package) == Progress::Done
-            && state.result(Step::Package, "image") != Some(&image)
-        {
-            fs::remove_file(&path).map_err(|e| Failure::file("removing", &path, &e))?;
+        let intended = [
+            ("sha256", sha256(&managed_application(&offer)?)),
+            ("image", image),
+        ];
+        // Noted before it is written, so that what a killed run left is known as ours.
+        let earlier = state
+            .result(Step::Package, "image")
+            .zip(state.result(Step::Package, "sha256"));
+        if let Some((_, own)) = earlier.filter(|(image, _)| *image != intended[1].1) {
+            remove_own(&path, own)?;
         }
+        state.intend(Step::Package, &intended)?;
         let packaged = package::make(&offer, &path)?;
-        state.finish(Step::Package, &[("sha256", packaged.sha256), ("image", image)])?;
+        state.finish(Step::Package, &intended)?;
         Ok(Taken::now(packaged.written))
     }
 
@@ -288,6 +308,24 @@ impl<'a> Plan<'a> {
         state.finish(Step::Modelasset, &[(MANIFEST_SHA256, asset.manifest_sha256)])?;
         Ok(Taken::now(changed))
     }
+}
+
+/// Makes way for a package for another image. A file that this publication did not write stays.
+fn remove_own(path: &Path, own: &str) -> Result<(), Failure> {
+    match fs::read(path) {
+        Ok(there) if sha256(&there) == own => {
+            fs::remove_file(path).map_err(|e| Failure::file("removing", path, &e))
+        }
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(Failure::file("reading", path, &e)),
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let mut sha256 = Sha256::new();
+    sha256.update(bytes);
+    sha256.finish_hex()
 }
 
 fn write(path: &Path, yaml: &str) -> Result<(), Failure> {

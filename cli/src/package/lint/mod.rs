@@ -163,7 +163,7 @@ pub(crate) const RULES: &[(&str, &str)] = &[
 ];
 
 /// Largest package that the marketplace takes.
-const MAX_ZIP_BYTES: usize = 120 * 1000 * 1000;
+pub(crate) const MAX_ZIP_BYTES: usize = 120 * 1000 * 1000;
 
 /// A rule that is broken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

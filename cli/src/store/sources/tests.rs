@@ -63,7 +63,7 @@ fn with_nothing_configured_every_kind_says_why_or_is_asked() {
 }
 
 #[test]
-fn tokens_go_to_azure_alone_unless_the_flag_says_so() {
+fn tokens_and_sas_go_to_azure_alone_unless_the_flag_says_so() {
     let elsewhere = "https://evil.example/acct/models";
     let vars = [
         ("AZURE_TENANT_ID", "t"),
@@ -82,6 +82,23 @@ fn tokens_go_to_azure_alone_unless_the_flag_says_so() {
         chosen(&forced, elsewhere, &vars),
         Ok(Choice::ClientSecret { .. })
     ));
+    for variable in ["TB_BLOB_SAS", "TB_BLOB_SAS_FILE"] {
+        let set = [(variable, "sig=SECRET")];
+        let Ok(Choice::Ask { kinds, missing, .. }) = chosen(&CredentialArgs::default(), elsewhere, &set)
+        else {
+            panic!("{variable} is not sent");
+        };
+        assert!(
+            kinds.is_empty() && missing[0].1.contains("--credential sas"),
+            "{missing:?}"
+        );
+    }
+    let forced = CredentialArgs {
+        credential: Some(Kind::Sas),
+        ..CredentialArgs::default()
+    };
+    let set = [("TB_BLOB_SAS", "sig=x")];
+    assert!(matches!(chosen(&forced, elsewhere, &set), Ok(Choice::Sas(_))));
     let string = "AccountName=acct;AccountKey=SECRET";
     let other = chosen(
         &CredentialArgs::default(),
