@@ -4,6 +4,7 @@ use crate::canary::Canary;
 use crate::command;
 use crate::kubectl::Kubectl;
 use crate::stage::Stage;
+use crate::stage::azurite::CONTAINER;
 use crate::wait::{self, Seen};
 use crate::world::World;
 use anyhow::{Context, Result, ensure};
@@ -18,6 +19,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use trustbridge_api::ModelAsset;
 use trustbridge_api::model_asset::ModelAssetPhase;
+use trustbridge_azure::http::Deadline;
 
 /// The asset of the specification's end-to-end story.
 pub const ASSET: &str = "tb-asset-e2e-001";
@@ -104,6 +106,7 @@ impl<'a> Provider<'a> {
 
     /// Uploads ciphertext and manifest.
     pub async fn upload(&self) -> Result<String> {
+        self.withdraw().await?;
         let mut command = self.cli("upload");
         command
             .arg("--asset-dir")
@@ -121,6 +124,23 @@ impl<'a> Provider<'a> {
             number("blobs"),
             mebibytes(number("bytes_sent"))
         ))
+    }
+
+    /// Takes away what an earlier run published under the same id: `upload` never replaces a published model, and
+    /// every run encrypts under a key of its own.
+    async fn withdraw(&self) -> Result<()> {
+        let blobs = self.stage.blobs()?;
+        let files = walkdir::WalkDir::new(&self.encrypted).into_iter();
+        for entry in files {
+            let entry = entry?;
+            if !entry.file_type().is_file() {
+                continue;
+            }
+            let name = entry.path().strip_prefix(&self.encrypted)?;
+            let blob = format!("models/{}/{}", self.asset, name.display());
+            blobs.delete(CONTAINER, &blob, Deadline::after(LIMIT)).await?;
+        }
+        Ok(())
     }
 
     /// Registers the asset and its key at the control plane.
