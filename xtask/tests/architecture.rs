@@ -36,6 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("trustbridge-cluster", &[]),
     ("trustbridge-netpol", &[]),
     ("trustbridge-fake-gpu", &[]),
+    ("trustbridge-bench-webhook", &[]),
     ("xtask", &["trustbridge-api"]),
     (
         "trustbridge-e2e",
