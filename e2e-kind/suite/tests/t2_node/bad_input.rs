@@ -218,6 +218,7 @@ fn labelled_pod(namespace: &str, purchase: &Purchase, host_network: bool) -> Val
         },
         "spec": {
             "hostNetwork": host_network,
+            "automountServiceAccountToken": false,
             "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
             "containers": [{
                 "name": "runtime", "image": "localhost/trustbridge-double:dev", "args": ["runtime"],
