@@ -12,6 +12,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Instant;
@@ -61,7 +62,10 @@ async fn mutate<C: Catalog>(State(app): State<Arc<App<C>>>, body: Bytes) -> Answ
 async fn judge<C: Catalog>(State(app): State<Arc<App<C>>>, body: Bytes) -> Answered {
     let start = Instant::now();
     let review: Review<'_, Value> = serde_json::from_slice(&body).map_err(|e| unreadable(&e))?;
-    let (rule, verdict) = validate::judge(&review.request, &app.creators);
+    let (rule, verdict) = match validate::judge(&review.request, &app.creators) {
+        (rule @ validate::PROTECTED_PODS, Verdict::Allowed) => (rule, app.licensed(&review.request).await),
+        decided => decided,
+    };
     Ok(app.answer(&review.request, rule, verdict, start))
 }
 
@@ -132,6 +136,20 @@ impl<C: Catalog> App<C> {
         };
         match self.deliver(&intent, request.namespace.as_str()).await {
             Ok(delivery) => inject::admit_again(pod, &intent, &delivery, &self.sentinel),
+            Err(verdict) => verdict,
+        }
+    }
+
+    /// The last word on a pod of a protected namespace, after every mutating webhook.
+    pub(crate) async fn licensed(&self, request: &Request<'_, Value>) -> Verdict {
+        let object = request.object.as_ref().unwrap_or(&Value::Null);
+        let intent = match Pod::deserialize(object).map(|pod| delivery::Intent::of(&pod)) {
+            Ok(Ok(intent)) => intent,
+            Ok(Err(found)) => return Verdict::Denied(violation::describe(&found)),
+            Err(error) => return inject::unreadable(&error),
+        };
+        match self.deliver(&intent, request.namespace.as_str()).await {
+            Ok(delivery) => validate::protected::licence(object, &delivery),
             Err(verdict) => verdict,
         }
     }
@@ -240,6 +258,50 @@ mod tests {
     async fn pods_that_did_not_ask_are_left_alone() {
         let answer = asked(false, "tb-acme/t", "yes").await;
         assert_eq!(answer["response"], json!({"uid": "u", "allowed": true}));
+    }
+
+    #[tokio::test]
+    async fn a_licence_that_was_bent_after_the_injection_is_refused() {
+        let patched = asked(false, "tb-acme/t", "true").await;
+        let patch = patched["response"]["patch"].as_str().unwrap();
+        let patch = data_encoding::BASE64.decode(patch.as_bytes()).unwrap();
+        let patch: json_patch::Patch = serde_json::from_slice(&patch).unwrap();
+        let mut review: Value = serde_json::from_slice(&review("tb-acme/t", "true")).unwrap();
+        review["request"]["resource"] = json!({"group": "", "resource": "pods"});
+        json_patch::patch(&mut review["request"]["object"], &patch).unwrap();
+        let ask = async |broken, review: &Value| {
+            let answer = judge(State(Arc::new(app(broken))), review.to_string().into()).await;
+            serde_json::to_value(answer.unwrap().0).unwrap()["response"].take()
+        };
+        assert_eq!(ask(false, &review).await, json!({"uid": "u", "allowed": true}));
+        // Nobody vouches for it while the API server is silent.
+        assert_eq!(ask(true, &review).await["status"]["code"], 503);
+        let env = "/request/object/spec/initContainers/0/env";
+        for name in [
+            "TB_CONTRACT_ID",
+            "TB_ASSET_ID",
+            "TB_EDC_ENDPOINT",
+            "TB_MANIFEST_SHA256",
+            "TB_DELIVERY",
+        ] {
+            let mut bent = review.clone();
+            let list = bent.pointer_mut(env).unwrap().as_array_mut().unwrap();
+            let at = list.iter().position(|v| v["name"] == name).unwrap();
+            for change in [0, 1, 2] {
+                let mut bent = bent.clone();
+                let list = bent.pointer_mut(env).unwrap().as_array_mut().unwrap();
+                match change {
+                    0 => list[at]["value"] = "https://evil.example".into(),
+                    1 => drop(list.remove(at)),
+                    _ => list.push(json!({"name": name, "value": "again"})),
+                }
+                let why = ask(false, &bent).await["status"]["message"].to_string();
+                assert!(
+                    why.contains("NotAsLicensed: ") && why.contains(name),
+                    "{name} {change}: {why}"
+                );
+            }
+        }
     }
 
     #[tokio::test]

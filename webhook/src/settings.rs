@@ -30,9 +30,22 @@ pub(crate) struct SentinelSettings {
     /// Memory in MiB, requested and limit, before what lies in the memory volume.
     #[serde(default = "SentinelSettings::default_memory_mi")]
     pub(crate) memory_mi: u64,
+    /// Arguments that model servers need in order to be metered, by image.
+    #[serde(default)]
+    pub(crate) runtime_args: Vec<RuntimeArgs>,
     /// More environment variables; they cannot replace those that the webhook sets.
     #[serde(default)]
     pub(crate) extra_env: Vec<EnvVar>,
+}
+
+/// Arguments of a model server.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RuntimeArgs {
+    /// Last parts of the image's name, without tag and digest: `vllm/vllm-openai`.
+    pub(crate) image: String,
+    /// What is put behind the arguments that the pod has.
+    pub(crate) args: Vec<String>,
 }
 
 /// An environment variable with a plain value.

@@ -67,6 +67,7 @@ system:serviceaccount:{{ .Release.Namespace }}:trustbridge-operator
   "proxyAllow" $s.proxyAllow
   "cpuMilli" (int $s.cpuMilli)
   "memoryMi" (int $s.memoryMi)
+  "runtimeArgs" $s.runtimeArgs
   "extraEnv" $s.extraEnv -}}
 {{- if include "trustbridge.caConfigMap" . -}}
 {{- /* The operator copies it under this name into every protected namespace. */ -}}
@@ -102,8 +103,36 @@ spec:
 {{ include "trustbridge.operatorUser" . | toJson }}
 {{- end }}
 
-{{- define "trustbridge.celSentinelImage" -}}
-{{ include "trustbridge.image" (dict "root" . "image" .Values.sentinel.image) | toJson }}
+{{/* What settings of the sentinel come to in a pod, as the policy compares it: a list of words. */}}
+{{- define "trustbridge.sentinelWords" -}}
+{{- $contract := list "TB_CONTRACT_ID" "TB_ASSET_ID" "TB_EDC_ENDPOINT" "TB_MANIFEST_SHA256" "TB_TARGET_DIR" "TB_PIPE_PATH" "TB_MODEL_DIR" "TB_READY_SIGNAL" "TB_DELIVERY" "TB_RUNTIME_URL" "TB_PUBLIC_ADDR" "TB_ADMIN_ADDR" "TB_AUDIT_PATH" "TB_LOG_LEVEL" "TB_NODE_NAME" "TB_POD_NAME" "TB_POD_NAMESPACE" "TB_POD_UID" -}}
+{{- $words := list (printf "image=%s" .image) (printf "TB_LOG_LEVEL=%s" .logLevel) (printf "TB_RUNTIME_URL=%s" .runtimeUrl) -}}
+{{- if .proxyAllow -}}
+{{- $contract = append $contract "TB_PROXY_ALLOW" -}}
+{{- $words = append $words (printf "TB_PROXY_ALLOW=%s" (join "," .proxyAllow)) -}}
+{{- end -}}
+{{- if .caConfigMap -}}
+{{- $contract = append $contract "TB_CA_PATH" -}}
+{{- $words = append $words "TB_CA_PATH=/etc/trustbridge/ca/ca.crt" -}}
+{{- end -}}
+{{- range .extraEnv -}}
+{{- if not (has .name $contract) -}}
+{{- $contract = append $contract .name -}}
+{{- $words = append $words (printf "%s=%s" .name .value) -}}
+{{- end -}}
+{{- end -}}
+{{ $words | toJson }}
+{{- end }}
+
+{{/* The settings, and those before an upgrade that changes them. Rendered without a cluster there is no "before". */}}
+{{- define "trustbridge.celSentinels" -}}
+{{- $now := include "trustbridge.sentinelWords" (include "trustbridge.sentinelSettings" . | fromJson) -}}
+{{- $all := list $now -}}
+{{- $found := lookup "v1" "ConfigMap" .Release.Namespace "trustbridge-sentinel-settings" -}}
+{{- with dig "data" "sentinel.json" "" ($found | default dict) -}}
+{{- $all = append $all (include "trustbridge.sentinelWords" (fromJson .)) -}}
+{{- end -}}
+[{{ $all | uniq | join "," }}]
 {{- end }}
 
 {{- define "trustbridge.celSchedulers" -}}

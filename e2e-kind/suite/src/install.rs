@@ -19,6 +19,8 @@ pub const OPERATOR: &str = "trustbridge-operator";
 const RELEASE: &str = "trustbridge";
 /// Secret with the client secret for ARM.
 const ARM_SECRET: &str = "trustbridge-arm";
+/// Tag of the images that were built here.
+pub const TAG: &str = "dev";
 /// How long an installation may take.
 const LIMIT: Duration = Duration::from_mins(3);
 
@@ -87,13 +89,23 @@ pub async fn uninstall(world: &World) -> Result<String> {
 pub async fn for_admission(world: &World) -> Result<bool> {
     let mut status = helm_command(world);
     let said = command::said(status.args(["status", RELEASE]), None, LIMIT).await?;
+    sentinel_tag(world, TAG).await?;
+    Ok(said.success)
+}
+
+/// Installs or upgrades the chart for trials of admission with that tag of the sentinel's image.
+pub async fn sentinel_tag(world: &World, tag: &str) -> Result<()> {
+    let mut sentinel = image("sentinel");
+    if let Some(slot) = sentinel.get_mut("tag") {
+        *slot = tag.into();
+    }
     let folder = world.stage_folder();
     std::fs::create_dir_all(&folder)?;
     let path = folder.join("admission-values.json");
     let values = json!({
         "operator": {"replicas": 0, "image": image("operator")},
         "webhook": {"replicas": 2, "image": image("webhook")},
-        "sentinel": {"image": image("sentinel")},
+        "sentinel": {"image": sentinel},
         "offers": [],
     });
     std::fs::write(&path, serde_json::to_vec_pretty(&values)?)?;
@@ -105,8 +117,8 @@ pub async fn for_admission(world: &World) -> Result<bool> {
         "charts/trustbridge",
         &more,
     )
-    .await?;
-    Ok(said.success)
+    .await
+    .map(drop)
 }
 
 /// Takes the installation of [`for_admission`] back: away, or to what it was before.
@@ -185,7 +197,7 @@ fn arm_secret(stage: &Stage) -> Result<String> {
 }
 
 fn image(name: &str) -> Value {
-    json!({"repository": format!("localhost/trustbridge-{name}"), "tag": "dev", "pullPolicy": "IfNotPresent"})
+    json!({"repository": format!("localhost/trustbridge-{name}"), "tag": TAG, "pullPolicy": "IfNotPresent"})
 }
 
 /// The tag `dev` stays when the program changes; the digest makes Kubernetes start new pods then, and only then.

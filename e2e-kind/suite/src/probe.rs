@@ -47,6 +47,51 @@ pub async fn run(world: &World, namespace: &str, arguments: &[&str]) -> Result<A
     answer
 }
 
+/// A pod of that namespace that stays until it is taken away, or for ten minutes: a neighbour.
+#[derive(Clone, Debug)]
+pub struct Neighbour {
+    /// Its name.
+    pub name: String,
+    /// Its UID, by which its processes are found on the node.
+    pub uid: String,
+    api: Api<Pod>,
+}
+
+impl Neighbour {
+    /// Starts one and waits until it runs.
+    pub async fn start(world: &World, namespace: &str) -> Result<Self> {
+        let api: Api<Pod> = Api::namespaced(world.client().await?, namespace);
+        let name = format!(
+            "neighbour-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let mut pod = pod(&name, &["sleep"])?;
+        if let Some(spec) = &mut pod.spec {
+            spec.active_deadline_seconds = Some(600);
+        }
+        api.create(&PostParams::default(), &pod).await?;
+        let runs = |pod: &Pod| {
+            pod.status
+                .as_ref()
+                .is_some_and(|s| s.phase.as_deref() == Some("Running"))
+        };
+        let pod = wait::until(&api, &name, "Running", LIMIT, runs).await?;
+        let uid = pod.metadata.uid.context("a pod has a UID")?;
+        Ok(Self { name, uid, api })
+    }
+
+    /// Takes it away.
+    pub async fn end(&self) -> Result<()> {
+        let now = DeleteParams {
+            grace_period_seconds: Some(0),
+            ..DeleteParams::default()
+        };
+        self.api.delete(&self.name, &now).await?;
+        Ok(())
+    }
+}
+
 /// Sends one GET; answers status and body. No answer at all is an error.
 pub async fn get(world: &World, namespace: &str, url: &str) -> Result<(u16, Value)> {
     http(world, namespace, &["http", "GET", url, "--timeout-seconds", "20"]).await

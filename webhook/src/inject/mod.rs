@@ -5,12 +5,13 @@
 //! | [`pod`] | the pod as the rules read it |
 //! | [`policy`], [`violation`] | which pods may be guarded, and the refusal |
 //! | [`delivery`] | what is delivered to one |
-//! | [`sentinel`], [`probe`] | what that looks like in a pod |
+//! | [`sentinel`], [`probe`], [`arguments`] | what that looks like in a pod |
 //! | [`patch`] | the change of a pod as its author wrote it |
 //! | [`rebuild`] | the change of a pod that was guarded before |
 //!
 //! All of it is pure. The contract, rule by rule, with the test of each: `docs/reference/admission.md`.
 
+pub(crate) mod arguments;
 pub(crate) mod delivery;
 pub(crate) mod patch;
 pub(crate) mod pod;

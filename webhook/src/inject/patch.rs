@@ -6,7 +6,7 @@
 
 use super::delivery::{Delivery, Intent};
 use super::pod::{Container, Pod};
-use super::{ADMIN_PORT, probe, sentinel};
+use super::{ADMIN_PORT, arguments, probe, sentinel};
 use crate::settings::SentinelSettings;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -65,7 +65,9 @@ pub(crate) fn of(
     if pod.spec.termination_grace_period_seconds.unwrap_or_default() < LEAST_GRACE {
         operations.push(add("/spec/terminationGracePeriodSeconds", LEAST_GRACE.into()));
     }
-    equip(runtime, &format!("/spec/containers/{at}"), uid, &mut operations);
+    let path = format!("/spec/containers/{at}");
+    equip(runtime, &path, uid, &mut operations);
+    instruct(runtime, &path, settings, &mut operations);
     serde_json::to_string(&operations)
 }
 
@@ -140,6 +142,28 @@ fn equip(runtime: &Container<'_>, path: &str, uid: Option<i64>, operations: &mut
             let handler = probe::handler(name, kind, None);
             operations.push(add(format!("{path}/{field}/httpGet"), handler));
         }
+    }
+}
+
+/// Arguments that the model server needs in order to be metered.
+fn instruct(
+    runtime: &Container<'_>,
+    path: &str,
+    settings: &SentinelSettings,
+    operations: &mut Vec<Operation>,
+) {
+    let image = runtime.image.as_ref().map_or("", |image| image.as_str());
+    let has_command = runtime.command.as_ref().is_some_and(|words| !words.is_empty());
+    let known = arguments::of(image, has_command, settings);
+    let words: Vec<&str> = runtime
+        .args
+        .iter()
+        .flatten()
+        .map(super::pod::Text::as_str)
+        .collect();
+    if !known.is_empty() && !arguments::are_last(&words, known) {
+        let known = known.iter().map(|word| Value::from(word.as_str()));
+        append(&format!("{path}/args"), runtime.args.is_some(), known, operations);
     }
 }
 

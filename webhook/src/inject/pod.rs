@@ -119,6 +119,11 @@ pub(crate) struct Container<'a> {
     pub(crate) volume_devices: Field<Vec<Named<'a>>>,
     #[serde(borrow)]
     pub(crate) security_context: Field<Security<'a>>,
+    #[serde(borrow)]
+    pub(crate) image: Field<Text<'a>>,
+    pub(crate) command: Field<Vec<IgnoredAny>>,
+    #[serde(borrow)]
+    pub(crate) args: Field<Vec<Text<'a>>>,
     pub(crate) lifecycle: Field<Lifecycle>,
     #[serde(borrow)]
     pub(crate) startup_probe: Field<Probe<'a>>,
@@ -181,12 +186,18 @@ pub(crate) struct Probe<'a> {
 
 /// Where a probe goes.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub(crate) struct Handler<'a> {
     #[serde(borrow)]
     pub(crate) path: Field<Text<'a>>,
     #[serde(borrow)]
     pub(crate) port: Field<PortRef<'a>>,
+    #[serde(borrow)]
+    pub(crate) host: Field<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) scheme: Field<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) http_headers: Field<Vec<Named<'a>>>,
 }
 
 /// A port by number or by name.

@@ -25,7 +25,8 @@ pub(crate) fn of<'c, 'a>(container: &'c Container<'a>) -> [Option<&'c Probe<'a>>
     ]
 }
 
-/// Refuses the probes that the sentinel cannot make: gRPC, and other ports than the model server's.
+/// Refuses the probes that the sentinel cannot make: gRPC, other ports and hosts than the model server's, TLS,
+/// headers. What it cannot carry over it must not drop: the probe would then ask for something else.
 pub(crate) fn look_at(
     container: &Container<'_>,
     path: &str,
@@ -45,6 +46,7 @@ pub(crate) fn look_at(
         }
         let handlers = [("httpGet", &probe.http_get), ("tcpSocket", &probe.tcp_socket)];
         for (handler, target) in handlers.into_iter().filter_map(|(h, t)| Some((h, t.as_ref()?))) {
+            beyond_a_path(target, &format!("{path}.{field}.{handler}"), found);
             let Some(wanted) = runtime_port else { continue };
             if number(target, container) != Some(wanted) {
                 found.push(Violation::new(
@@ -56,6 +58,48 @@ pub(crate) fn look_at(
                 ));
             }
         }
+    }
+}
+
+/// The sentinel sends `GET <path>` to the model server and nothing else.
+fn beyond_a_path(target: &Handler<'_>, path: &str, found: &mut Vec<Violation>) {
+    let text = |field: &Option<super::pod::Text<'_>>| field.as_ref().map(|t| t.as_str().to_owned());
+    let mut push = |field: &str, value: String, next: &str| {
+        let rule = "the sentinel asks the model server in the kubelet's place, by plain HTTP, for a path and nothing more";
+        found.push(Violation::new(
+            Reason::ProbeTarget,
+            format!("{path}.{field}"),
+            value,
+            rule,
+            next,
+        ));
+    };
+    if let Some(host) = text(&target.host).filter(|host| !host.is_empty()) {
+        push(
+            "host",
+            host,
+            "remove it: the model server listens in the pod itself",
+        );
+    }
+    if let Some(scheme) = text(&target.scheme).filter(|scheme| !matches!(scheme.as_str(), "" | "HTTP")) {
+        push(
+            "scheme",
+            scheme,
+            "set it to 'HTTP': it does not leave the pod's loopback",
+        );
+    }
+    let headers: Vec<&str> = target
+        .http_headers
+        .iter()
+        .flatten()
+        .map(|h| h.name.as_str())
+        .collect();
+    if !headers.is_empty() {
+        push(
+            "httpHeaders",
+            headers.join(", "),
+            "remove them, use `exec`, or remove the probe (the sentinel watches the model server)",
+        );
     }
 }
 

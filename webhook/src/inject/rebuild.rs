@@ -7,7 +7,7 @@
 
 use super::delivery::Delivery;
 use super::patch::{DEFAULT_UID, LEAST_GRACE, drain};
-use super::{ADMIN_PORT, MODEL_ROOT, SENTINEL, probe, sentinel};
+use super::{ADMIN_PORT, MODEL_ROOT, SENTINEL, arguments, probe, sentinel};
 use crate::settings::SentinelSettings;
 use serde_json::{Map, Value};
 use trustbridge_api::labels;
@@ -28,6 +28,12 @@ pub(crate) fn guarded(pod: &Value, runtime: &str, delivery: &Delivery, settings:
         edit(spec, "containers", |items| {
             if let Some(container) = items.iter_mut().find(|c| named(c, runtime)) {
                 equip_runtime(container, runtime, uid);
+                let known = arguments::of(container_image(container), has_command(container), settings);
+                if let Some(container) = container.as_object_mut()
+                    && !known.is_empty()
+                {
+                    edit(container, "args", |items| add_arguments(items, known));
+                }
             }
         });
         let grace = spec
@@ -70,6 +76,22 @@ pub(crate) fn stripped(pod: &Value, runtime: &str) -> Value {
     result
 }
 
+fn container_image(container: &Value) -> &str {
+    container.get("image").and_then(Value::as_str).unwrap_or_default()
+}
+
+fn has_command(container: &Value) -> bool {
+    let command = container.get("command").and_then(Value::as_array);
+    command.is_some_and(|words| !words.is_empty())
+}
+
+fn add_arguments(items: &mut Vec<Value>, known: &[String]) {
+    let words: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+    if !arguments::are_last(&words, known) {
+        items.extend(known.iter().map(|word| Value::from(word.as_str())));
+    }
+}
+
 fn strip_runtime(container: &mut Value, runtime: &str) {
     let Some(container) = container.as_object_mut() else {
         return;
@@ -91,11 +113,20 @@ fn strip_runtime(container: &mut Value, runtime: &str) {
     }
 }
 
-/// Whether a probe asks the sentinel in the model server's place already.
+/// Whether a probe asks the sentinel in the model server's place already. One to which somebody added a host, a header
+/// or another scheme since does not: it is judged as its author's own, and refused.
 fn is_rewritten(asked: &Value, runtime: &str) -> bool {
-    let Some(target) = asked.get("httpGet") else {
+    let Some(target) = asked.get("httpGet").and_then(Value::as_object) else {
         return false;
     };
+    let is_bent = target.iter().any(|(field, value)| match field.as_str() {
+        "path" | "port" => false,
+        "scheme" => value != "HTTP",
+        _ => !(value.is_null() || value == "" || value.as_array().is_some_and(Vec::is_empty)),
+    });
+    if is_bent {
+        return false;
+    }
     let path = target.get("path").and_then(Value::as_str).unwrap_or_default();
     target.get("port") == Some(&ADMIN_PORT.into()) && path.starts_with(&probe::prefix(runtime))
 }

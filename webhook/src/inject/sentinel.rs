@@ -171,18 +171,29 @@ fn variable(name: &str, value: &str) -> Value {
     json!({"name": name, "value": value})
 }
 
+/// What the sentinel is told of the licence: the variables that differ from pod to pod. Where the licence is asked for
+/// and what anchors every later check stands in TunePod and ModelAsset, where no policy can look.
+pub(crate) fn licensed(delivery: &Delivery) -> [(&'static str, &str); 5] {
+    [
+        ("TB_CONTRACT_ID", &delivery.contract_id),
+        ("TB_ASSET_ID", &delivery.asset_id),
+        ("TB_EDC_ENDPOINT", &delivery.endpoint),
+        ("TB_MANIFEST_SHA256", &delivery.manifest_sha256),
+        ("TB_DELIVERY", delivery.handover.as_str()),
+    ]
+}
+
 fn environment(delivery: &Delivery, settings: &SentinelSettings) -> Vec<Value> {
     let field = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}});
-    let mut env = vec![
-        variable("TB_CONTRACT_ID", &delivery.contract_id),
-        variable("TB_ASSET_ID", &delivery.asset_id),
-        variable("TB_EDC_ENDPOINT", &delivery.endpoint),
-        variable("TB_MANIFEST_SHA256", &delivery.manifest_sha256),
+    let mut env: Vec<Value> = licensed(delivery)
+        .iter()
+        .map(|(name, value)| variable(name, value))
+        .collect();
+    env.extend([
         variable("TB_TARGET_DIR", CIPHER_DIR),
         variable("TB_PIPE_PATH", PIPE_PATH),
         variable("TB_MODEL_DIR", MODEL_DIR),
         variable("TB_READY_SIGNAL", READY_SIGNAL),
-        variable("TB_DELIVERY", delivery.handover.as_str()),
         variable("TB_RUNTIME_URL", &settings.runtime_url),
         variable("TB_PUBLIC_ADDR", &format!("0.0.0.0:{PUBLIC_PORT}")),
         variable("TB_ADMIN_ADDR", &format!("0.0.0.0:{ADMIN_PORT}")),
@@ -192,7 +203,7 @@ fn environment(delivery: &Delivery, settings: &SentinelSettings) -> Vec<Value> {
         field("TB_POD_NAME", "metadata.name"),
         field("TB_POD_NAMESPACE", "metadata.namespace"),
         field("TB_POD_UID", "metadata.uid"),
-    ];
+    ]);
     if !settings.proxy_allow.is_empty() {
         env.push(variable("TB_PROXY_ALLOW", &settings.proxy_allow.join(",")));
     }

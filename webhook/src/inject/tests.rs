@@ -1,5 +1,7 @@
 //! What is injected, and what is kept.
 
+mod broken;
+mod conjuncts;
 // T1 uses the rest of it.
 #[expect(dead_code)]
 mod generate;
@@ -22,6 +24,7 @@ fn creators() -> Creators {
 fn settings() -> SentinelSettings {
     serde_json::from_value(json!({
         "image": "sentinel:dev", "caConfigMap": "trustbridge-ca", "proxyAllow": ["/v1/demo"],
+        "runtimeArgs": [{"image": "vllm/vllm-openai", "args": ["--enable-force-include-usage"]}],
         "extraEnv": [{"name": "TB_DOWNLOAD_CONCURRENCY", "value": "2"}, {"name": "TB_ASSET_ID", "value": "other"}],
     }))
     .unwrap()
@@ -306,6 +309,38 @@ fn unknown_objects_are_named() {
     };
     let found = delivery::resolve(&intent, "tb-acme-protected", Some(&workspace), None).unwrap_err();
     assert!(describe(&found).contains("byoWorkspace"));
+}
+
+#[test]
+fn a_known_model_server_is_told_to_report_every_streams_tokens() {
+    let args = |change: fn(&mut Value)| {
+        let served = with(|p| {
+            p["spec"]["containers"][0]["image"] = "registry.example/vllm/vllm-openai:v0.33.0".into();
+            change(&mut p["spec"]["containers"][0]);
+        });
+        let once = applied(&served);
+        assert_eq!(decide(&once), Verdict::Allowed);
+        once["spec"]["containers"][0]["args"].clone()
+    };
+    let flag = "--enable-force-include-usage";
+    assert_eq!(args(|_| {}), json!([flag]));
+    assert_eq!(
+        args(|c| c["args"] = json!(["/dev/shm/tb/model"])),
+        json!(["/dev/shm/tb/model", flag])
+    );
+    assert_eq!(
+        args(|c| c["args"] = json!(["--enable-force-include-usage"])),
+        json!([flag])
+    );
+    // The last one of two that say the opposite stands.
+    let opposite = "--no-enable-force-include-usage";
+    assert_eq!(
+        args(|c| c["args"] = json!(["--enable-force-include-usage", "--no-enable-force-include-usage"])),
+        json!([flag, opposite, flag])
+    );
+    // What a shell does with more words nobody knows.
+    assert_eq!(args(|c| c["command"] = json!(["/bin/sh", "-c"])), Value::Null);
+    assert_eq!(applied(&pod())["spec"]["containers"][0].get("args"), None);
 }
 
 #[test]

@@ -101,6 +101,8 @@ reasons! {
     NotLabelled,
     /// The sentinel is not the first init container any more.
     NotFirst,
+    /// The sentinel is told something else than TunePod and ModelAsset say.
+    NotAsLicensed,
     /// Nobody enters a protected pod.
     NoEntry,
 }

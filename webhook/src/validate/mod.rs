@@ -15,6 +15,9 @@ use crate::review::{Request, Verdict};
 use crate::settings::Creators;
 use serde_json::Value;
 
+/// The rule of pods that are made in a protected namespace.
+pub(crate) const PROTECTED_PODS: &str = "protected-pods";
+
 /// The rule that a request falls under, for metrics, and what it says.
 pub(crate) fn judge(request: &Request<'_, Value>, creators: &Creators) -> (&'static str, Verdict) {
     let sub = request.sub_resource.as_ref().map_or("", |sub| sub.as_str());
@@ -24,7 +27,7 @@ pub(crate) fn judge(request: &Request<'_, Value>, creators: &Creators) -> (&'sta
         sub,
     ) {
         ("DELETE", "orders", "") => ("orders", order::deletion(request)),
-        ("CREATE", "pods", "") => ("protected-pods", protected::creation(request, creators)),
+        ("CREATE", "pods", "") => (PROTECTED_PODS, protected::creation(request, creators)),
         ("CONNECT", resource, sub) => ("protected-access", protected::entry(request, resource, sub)),
         ("UPDATE", "pods", "ephemeralcontainers") => (
             "protected-access",

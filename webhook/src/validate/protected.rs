@@ -1,8 +1,9 @@
 //! Protected namespaces hold decrypted weights. The rules select by the namespace's label, because requests such
 //! as exec carry no labels of the pod.
 
-use crate::inject::SENTINEL;
+use crate::inject::delivery::Delivery;
 use crate::inject::violation::{Reason, Violation};
+use crate::inject::{SENTINEL, sentinel};
 use crate::review::{Request, Verdict};
 use crate::settings::Creators;
 use serde_json::Value;
@@ -50,6 +51,35 @@ pub(crate) fn creation(request: &Request<'_, Value>, creators: &Creators) -> Ver
         format!("after every mutation '{SENTINEL}' comes first, with restartPolicy 'Always'"),
         "see which other mutating webhook changed the pod: `kubectl get mutatingwebhookconfigurations`",
     ))
+}
+
+/// Whether the sentinel of a pod that passed [`creation`] is told what TunePod and ModelAsset say. A mutating webhook
+/// that comes after ours may have told it something else, and policies cannot look objects up.
+pub(crate) fn licence(pod: &Value, delivery: &Delivery) -> Verdict {
+    let containers = pod.pointer("/spec/initContainers").and_then(Value::as_array);
+    let mut guards = containers
+        .into_iter()
+        .flatten()
+        .filter(|c| c.get("name").and_then(Value::as_str) == Some(SENTINEL));
+    let environment = guards.next().and_then(|c| c.get("env")?.as_array());
+    for (name, value) in sentinel::licensed(delivery) {
+        let said: Vec<&str> = environment
+            .into_iter()
+            .flatten()
+            .filter(|variable| variable.get("name").and_then(Value::as_str) == Some(name))
+            .map(|variable| variable.get("value").and_then(Value::as_str).unwrap_or_default())
+            .collect();
+        if said != [value] {
+            return denied(&Violation::new(
+                Reason::NotAsLicensed,
+                format!("spec.initContainers[{SENTINEL}].env[{name}].value"),
+                said.join("', '"),
+                format!("TunePod and ModelAsset say '{value}', once"),
+                "see which other mutating webhook changed the pod: `kubectl get mutatingwebhookconfigurations`",
+            ));
+        }
+    }
+    Verdict::Allowed
 }
 
 /// Whether somebody may enter a pod of a protected namespace: never.

@@ -11,7 +11,7 @@ use kube::ResourceExt;
 use serde_json::Value;
 
 /// Fields that differ from run to run: times, what follows from times, and what follows from UIDs.
-const MASKED: [&str; 20] = [
+const MASKED: [&str; 27] = [
     "lastTransitionTime",
     "from",
     "to",
@@ -32,6 +32,13 @@ const MASKED: [&str; 20] = [
     "lastError",
     "operationUrl",
     "annotations",
+    "pod",
+    "outbox",
+    "hash",
+    "until",
+    "endingSince",
+    "unansweredSince",
+    "record",
 ];
 /// What is compared.
 const KINDS: &str = "orders,quotes,tunepods";

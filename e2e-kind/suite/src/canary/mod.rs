@@ -7,8 +7,10 @@
 mod files;
 mod open_files;
 mod plant;
+mod spelling;
 
 pub use plant::Plants;
+pub use spelling::Needle;
 
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;

@@ -26,6 +26,9 @@ pub fn example(kind: &str, name: &str) -> Value {
             "orderRef": {"name": "o"}, "modelAssetRef": {"name": "a"}, "contractId": "c",
             "gpus": 1, "gpuSku": "s", "vmSize": "v",
         }),
+        "UsageRecord" => json!({
+            "tunePodRef": {"name": "o-0"}, "tunePodUid": "u", "orderRef": {"name": "o"}, "day": "2026-01-07",
+        }),
         other => panic!("no example of kind {other}"),
     };
     object(kind, name, &spec)

@@ -1,5 +1,7 @@
 //! Each CEL rule: an example that passes and one that is refused in the rule's own words.
 
+mod usage_record;
+
 use crate::examples::{SHA, example, merged};
 use crate::lab::{Answer, Lab};
 use anyhow::{Result, bail, ensure};
@@ -158,6 +160,7 @@ pub fn all() -> Vec<Rule> {
     rules.extend(order_creation_rules());
     rules.extend(order_change_rules());
     rules.extend(tunepod_rules());
+    rules.extend(usage_record::rules());
     rules
 }
 

@@ -123,7 +123,7 @@ async fn never_serves(lab: &Lab, purchase: &Purchase, words: &[&str], reason: Re
 
 /// The buyer's object says why, while the sentinel lives: long before the kubelet gives up on the pod.
 async fn told(lab: &Lab, purchase: &Purchase, reason: Reason) -> Result<()> {
-    let told = wait::until_ok("the TunePod's condition", Duration::from_secs(60), async || {
+    let told = wait::until_ok("the TunePod's condition", Duration::from_mins(1), async || {
         let tunepod = purchase.tunepod_now(&lab.world).await?;
         let conditions = tunepod.status.context("no status")?.conditions;
         let ready = conditions

@@ -162,15 +162,22 @@ fn from_inside(uid: &str, target: SocketAddr) -> Result<bool> {
 }
 
 /// A process whose control group is the pod's.
-fn process_of(uid: &str) -> Result<u32> {
+pub fn process_of(uid: &str) -> Result<u32> {
+    let first = processes_of(uid)?.into_iter().next();
+    first.with_context(|| format!("no process on this machine belongs to pod {uid}"))
+}
+
+/// All of them.
+pub fn processes_of(uid: &str) -> Result<Vec<u32>> {
+    let mut found = Vec::new();
     for entry in fs::read_dir("/proc")?.flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
         let groups = fs::read_to_string(entry.path().join("cgroup")).unwrap_or_default();
         if groups.contains(uid) || groups.contains(&uid.replace('-', "_")) {
-            return Ok(pid);
+            found.push(pid);
         }
     }
-    anyhow::bail!("no process on this machine belongs to pod {uid}")
+    Ok(found)
 }

@@ -1,16 +1,21 @@
-//! T2: one real node. The statements A-F of the specification's section 11.6, what bad input comes to, a node pool
+//! T2: one real node. The statements A-F of the specification's section 11.6, the acceptance checks of its section 9
+//! (`acceptance_9_1_...`; where both say the same, one test carries both names), what bad input comes to, a node pool
 //! that ARM refuses, and the end. Each test stands alone: what several need is made once, when it is first needed.
 
 // A harness of its own: clippy does not see that these are tests.
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod bad_input;
+mod everywhere;
+mod expiry;
 mod gating;
 mod isolation;
 mod lab;
 mod plaintext;
 mod quota;
+mod scan;
 mod sequel;
+mod usage;
 
 use anyhow::Result;
 use lab::Lab;
@@ -53,10 +58,11 @@ macro_rules! work {
     };
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, one row for each test")]
 fn all() -> Vec<(&'static str, Work)> {
     vec![
         (
-            "a_gating_a_denied_contract_never_opens_port_8000",
+            "acceptance_9_3_a_gating_a_denied_contract_never_opens_port_8000",
             work!(gating::a_denied_contract),
         ),
         (
@@ -64,15 +70,27 @@ fn all() -> Vec<(&'static str, Work)> {
             work!(gating::a_flipped_byte),
         ),
         (
-            "c_interop_the_runtime_reads_exactly_the_providers_bytes",
+            "acceptance_9_1_c_interop_the_runtime_reads_exactly_the_providers_bytes",
             work!(isolation::interop),
         ),
         (
-            "d_no_plaintext_on_disk_or_in_deleted_files",
+            "acceptance_9_2_d_no_plaintext_on_disk_or_in_deleted_files",
             work!(plaintext::none_on_disk),
         ),
         (
-            "e_proxy_and_isolation_of_the_runtimes_port",
+            "acceptance_9_2_nothing_secret_in_logs_events_environments_and_files",
+            work!(everywhere::nothing_secret),
+        ),
+        (
+            "acceptance_9_4_a_sas_that_expires_on_the_way_is_asked_for_again",
+            work!(expiry::mid_flight),
+        ),
+        (
+            "acceptance_9_5_one_port_of_65535_answers_the_organisation_and_none_a_stranger",
+            work!(scan::of_the_pod),
+        ),
+        (
+            "acceptance_9_5_e_proxy_and_isolation_of_the_runtimes_port",
             work!(isolation::ports),
         ),
         (
@@ -98,6 +116,10 @@ fn all() -> Vec<(&'static str, Work)> {
         (
             "a_quota_error_says_pool_error_and_next_step_and_heals",
             work!(quota::said_and_healed),
+        ),
+        (
+            "usage_is_recorded_and_the_last_interval_outlives_the_pod",
+            work!(usage::recorded_to_the_end),
         ),
         ("a_live_order_is_not_deleted", work!(sequel::live_orders_stay)),
         ("the_end_leaves_no_pod_pool_or_plaintext", work!(sequel::the_end)),

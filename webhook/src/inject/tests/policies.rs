@@ -1,10 +1,12 @@
 //! The chart's admission policies, evaluated without an API server by another implementation of CEL. T1 asks the real
 //! one the same questions.
 
+mod policy;
+
+pub use policy::{Judged, Policy};
+
 use super::*;
-use kube_cel::KubeCelExt;
-use kube_cel::cel::objects::Map;
-use kube_cel::cel::{Context, Program, Value as Cel};
+use policy::rule;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -42,20 +44,36 @@ struct Validation {
     message: String,
 }
 
-struct Policy {
-    conditions: Vec<(String, Program)>,
-    variables: Vec<(String, Program)>,
-    validations: Vec<(String, Program)>,
-}
-
 /// The policies by name.
 pub struct Policies(BTreeMap<String, Policy>);
+
+/// What the chart makes of the settings of these tests.
+fn words(image: &str) -> Value {
+    json!([
+        format!("image={image}"),
+        "TB_LOG_LEVEL=info",
+        "TB_RUNTIME_URL=http://127.0.0.1:8081",
+        "TB_PROXY_ALLOW=/v1/demo",
+        "TB_CA_PATH=/etc/trustbridge/ca/ca.crt",
+        "TB_DOWNLOAD_CONCURRENCY=2",
+    ])
+}
 
 fn literal(text: &str) -> String {
     let table = [
         ("celCreators", json!([OPERATOR])),
         ("celOperator", json!(OPERATOR)),
-        ("celSentinelImage", json!("sentinel:dev")),
+        (
+            "celSentinels",
+            json!([
+                words("sentinel:dev"),
+                [
+                    "image=sentinel:before",
+                    "TB_LOG_LEVEL=debug",
+                    "TB_RUNTIME_URL=unix:/dev/shm/tb/rt.sock"
+                ],
+            ]),
+        ),
         ("celSchedulers", json!(["system:kube-scheduler"])),
         ("celPodStatusWriters", json!([])),
     ];
@@ -71,30 +89,6 @@ fn literal(text: &str) -> String {
         );
     }
     text
-}
-
-/// Kubernetes' whole numbers are signed, also where they are positive.
-fn cel(value: &Value) -> Cel {
-    match value {
-        Value::Null => Cel::Null,
-        Value::Bool(yes) => Cel::Bool(*yes),
-        Value::Number(number) => number
-            .as_i64()
-            .map_or_else(|| Cel::Float(number.as_f64().unwrap()), Cel::Int),
-        Value::String(text) => Cel::from(text.as_str()),
-        Value::Array(items) => Cel::from(items.iter().map(cel).collect::<Vec<_>>()),
-        Value::Object(fields) => {
-            let fields: std::collections::HashMap<String, Cel> = fields
-                .iter()
-                .map(|(key, value)| (key.clone(), cel(value)))
-                .collect();
-            Cel::Map(Map::from(fields))
-        }
-    }
-}
-
-fn compiled(expression: &str) -> Program {
-    Program::compile(expression).unwrap_or_else(|error| panic!("{expression}: {error}"))
 }
 
 impl Policies {
@@ -122,20 +116,13 @@ impl Policies {
                 // What is left under `metadata:` was template alone.
                 let document: Document =
                     serde_saphyr::from_str(&document.replace("\nmetadata:\n", "\n")).unwrap();
-                let all = |list: Vec<Expression>| {
-                    list.into_iter()
-                        .map(|e| (e.name, compiled(&e.expression)))
-                        .collect()
-                };
+                let all =
+                    |list: Vec<Expression>| list.into_iter().map(|e| rule(e.name, e.expression)).collect();
+                let validations = document.spec.validations.into_iter();
                 let policy = Policy {
                     conditions: all(document.spec.match_conditions),
                     variables: all(document.spec.variables),
-                    validations: document
-                        .spec
-                        .validations
-                        .into_iter()
-                        .map(|v| (v.message, compiled(&v.expression)))
-                        .collect(),
+                    validations: validations.map(|v| rule(v.message, v.expression)).collect(),
                 };
                 assert!(found.insert(name.to_owned(), policy).is_none(), "{name} twice");
             }
@@ -143,38 +130,15 @@ impl Policies {
         Self(found)
     }
 
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &Policy)> {
+        self.0.iter().map(|(name, policy)| (name.as_str(), policy))
+    }
+
     /// Messages of the validations of policy `name` that refuse `request`, which has the fields of an admission
-    /// request with `object` and `oldObject` beside them. An error refuses, as with failurePolicy Fail.
+    /// request with `object` and `oldObject` beside them.
     pub fn refusals(&self, name: &str, request: &Value) -> Vec<String> {
-        let policy = &self.0[name];
-        let mut context = Context::default().with_all();
-        for field in ["object", "oldObject", "namespaceObject"] {
-            context.add_variable_from_value(field, cel(&request[field]));
-        }
-        context.add_variable_from_value("request", cel(&request["request"]));
-        for (_, condition) in &policy.conditions {
-            if condition.execute(&context) == Ok(Cel::Bool(false)) {
-                return Vec::new();
-            }
-        }
-        let mut variables: std::collections::HashMap<String, Cel> = std::collections::HashMap::new();
-        for (name, program) in &policy.variables {
-            context.add_variable_from_value("variables", variables.clone());
-            // A variable that cannot be computed matters to the validations that use it, which then fail too.
-            if let Ok(value) = program.execute(&context) {
-                variables.insert(name.clone(), value);
-            }
-        }
-        context.add_variable_from_value("variables", variables);
-        let mut found = Vec::new();
-        for (message, program) in &policy.validations {
-            match program.execute(&context) {
-                Ok(Cel::Bool(true)) => {}
-                Ok(_) => found.push(message.clone()),
-                Err(error) => found.push(format!("{error}: {message}")),
-            }
-        }
-        found
+        self.0[name].refusals(request)
     }
 }
 
@@ -197,7 +161,7 @@ fn the_policy_accepts_what_is_injected() {
         policies.refusals("trustbridge-protected-pods", &request(&applied(&pod()), OPERATOR)),
         [""; 0]
     );
-    assert_eq!(policies.0.len(), 8);
+    assert_eq!(policies.0.len(), 9);
 }
 
 #[test]

@@ -35,6 +35,25 @@ fn a_rewritten_probe_comes_back_as_it_is() {
 }
 
 #[test]
+fn a_rewritten_probe_that_somebody_bends_is_refused() {
+    let once = applied(&with(|p| {
+        p["spec"]["containers"][0]["livenessProbe"] = json!({"httpGet": {"path": "/health", "port": 8081}});
+    }));
+    for (field, value) in [
+        ("host", json!("example.com")),
+        ("scheme", json!("HTTPS")),
+        ("httpHeaders", json!([{"name": "Host", "value": "x"}])),
+    ] {
+        let mut bent = once.clone();
+        bent["spec"]["containers"][0]["livenessProbe"]["httpGet"][field] = value;
+        let Verdict::Denied(why) = decide(&bent) else {
+            panic!("{field} was let through")
+        };
+        assert!(why.starts_with("ProbeTarget: ") && why.contains(field), "{why}");
+    }
+}
+
+#[test]
 fn probes_of_other_containers_stay() {
     let pod = with(|p| p["spec"]["containers"][1]["readinessProbe"] = json!({"httpGet": {"port": 9000}}));
     assert_eq!(

@@ -33,7 +33,7 @@ pub fn tame(pod: &mut Value, dice: &mut Dice) {
     let mut containers: Vec<Value> = list(spec, "containers");
     containers.truncate(3);
     let at = dice.below(containers.len() + 1);
-    containers.insert(at, json!({"image": "model-server"}));
+    containers.insert(at, model_server(dice));
     for (number, container) in containers.iter_mut().enumerate() {
         let name = if number == at {
             "runtime".to_owned()
@@ -62,6 +62,21 @@ pub fn tame(pod: &mut Value, dice: &mut Dice) {
         }
         spec.insert("initContainers".into(), inits.into());
     }
+}
+
+/// One whose arguments are added to, or another one; with and without arguments and a command.
+fn model_server(dice: &mut Dice) -> Value {
+    let image = dice.pick(&["model-server", "registry.example/vllm/vllm-openai:v0.33.0"]);
+    let mut container = json!({"image": image});
+    for field in ["args", "command"] {
+        if dice.chance(30) {
+            container[field] = json!([
+                "serve",
+                dice.pick(&["--enable-force-include-usage", "--port=8081"])
+            ]);
+        }
+    }
+    container
 }
 
 fn opt_in(metadata: &mut Map<String, Value>) {

@@ -30,10 +30,21 @@ pub enum Who {
     Scheduler,
     /// The admin with the group of nodes.
     Node,
+    /// The controller that ends pods whose nodes are gone.
+    PodCollector,
+    /// The controller that marks pods of nodes that are silent.
+    NodeController,
 }
 
 impl Who {
-    const ALL: [Self; 4] = [Self::Admin, Self::Operator, Self::Scheduler, Self::Node];
+    const ALL: [Self; 6] = [
+        Self::Admin,
+        Self::Operator,
+        Self::Scheduler,
+        Self::Node,
+        Self::PodCollector,
+        Self::NodeController,
+    ];
 
     fn impersonated(self) -> Option<(String, Vec<String>)> {
         let operator = format!("system:serviceaccount:{NAMESPACE}:{}", install::OPERATOR);
@@ -48,6 +59,16 @@ impl Who {
                 "system:kube-scheduler".to_owned(),
                 groups(&["system:authenticated"]),
             )),
+            Self::PodCollector | Self::NodeController => {
+                let name = match self {
+                    Self::PodCollector => "pod-garbage-collector",
+                    _ => "node-controller",
+                };
+                Some((
+                    format!("system:serviceaccount:kube-system:{name}"),
+                    groups(&["system:serviceaccounts", "system:authenticated"]),
+                ))
+            }
             Self::Node => Some(("t1-node".to_owned(), groups(&["system:masters", "system:nodes"]))),
         }
     }

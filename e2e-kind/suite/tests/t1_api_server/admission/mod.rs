@@ -6,12 +6,15 @@
 //!
 //! `TB_FULL=1` takes the full sizes. Each trial prints its counts.
 
+mod bender;
 mod certificates;
 mod gate;
 mod generated;
 mod installation;
+mod lifecycle;
 mod outage;
 mod policies;
+mod upgrade;
 
 /// The generator of pods, shared with the webhook's own tests.
 #[path = "../../../../../webhook/src/inject/tests/generate.rs"]
@@ -47,11 +50,31 @@ pub fn all(gate: &Arc<Gate>) -> Vec<Work> {
         "no_pod_runs_unguarded_when_webhooks_are_killed",
         Box::pin(outage::kills(gate.clone())),
     );
+    add(
+        "what_a_later_mutation_bends_is_put_right_or_refused",
+        Box::pin(bender::bends(gate.clone())),
+    );
+    add(
+        "a_protected_namespace_is_emptied_and_goes",
+        Box::pin(lifecycle::namespace(gate.clone())),
+    );
+    add(
+        "the_garbage_collector_ends_protected_pods",
+        Box::pin(lifecycle::collected(gate.clone())),
+    );
+    add(
+        "nodes_and_controllers_write_the_status_of_protected_pods",
+        Box::pin(lifecycle::statuses(gate.clone())),
+    );
     // Somebody else's installation is not taken away for a test.
     if gate.is_ours() {
         add(
             "the_first_pod_after_an_installation_is_guarded",
             Box::pin(installation::repeated(gate.clone())),
+        );
+        add(
+            "an_upgrade_of_the_sentinel_refuses_no_pod_for_ever",
+            Box::pin(upgrade::sentinel(gate.clone())),
         );
     }
     trials

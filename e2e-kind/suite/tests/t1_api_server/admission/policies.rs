@@ -12,6 +12,7 @@ macro_rules! case {
     };
 }
 
+mod access;
 mod asks;
 mod guarded;
 mod namespaces;
@@ -19,7 +20,8 @@ mod namespaces;
 use super::Work;
 use super::gate::{Ask, Gate, Who};
 use anyhow::{Context, Result, bail, ensure};
-use asks::{address, ask, change, connect, core, debug, marks_through_status, plain, resize, to_node, whole};
+pub use asks::whole;
+use asks::{address, change, core, marks_through_status, plain, to_node};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -120,7 +122,8 @@ fn none_is_missing(gate: &Gate) -> Result<()> {
 
 fn cases() -> Vec<Case> {
     let mut cases = pods();
-    cases.extend(access());
+    cases.extend(access::pods());
+    cases.extend(access::nodes());
     cases.extend(namespaces::rights());
     cases.extend(namespaces::labels_and_operator());
     cases
@@ -280,67 +283,6 @@ fn pods() -> Vec<Case> {
             "must be set by its node",
             |g| address(g, Who::Node),
             |g| address(g, Who::Admin)
-        ),
-    ]
-}
-
-fn access() -> Vec<Case> {
-    let door = |name, passes, refused| Case {
-        policy: "protected_access",
-        name,
-        says: "because they hold decrypted weights; call the model through its Service",
-        passes,
-        refused,
-    };
-    vec![
-        door(
-            "no_exec",
-            |g| connect(&g.own(), "exec?command=id&container=runtime&stdout=true"),
-            |g| connect(&g.bare(), "exec?command=id&container=runtime&stdout=true"),
-        ),
-        door(
-            "no_attach",
-            |g| connect(&g.own(), "attach?container=runtime&stdout=true"),
-            |g| connect(&g.bare(), "attach?container=runtime&stdout=true"),
-        ),
-        door(
-            "no_port_forward",
-            |g| connect(&g.own(), "portforward?ports=8081"),
-            |g| connect(&g.bare(), "portforward?ports=8081"),
-        ),
-        door(
-            "no_proxy_to_a_pod",
-            |g| connect(&g.own(), "proxy/"),
-            |g| connect(&g.bare(), "proxy/"),
-        ),
-        door(
-            "no_proxy_to_a_service",
-            |g| {
-                ask(
-                    Who::Admin,
-                    "POST",
-                    format!("/api/v1/namespaces/{}/services/x/proxy/", g.own()),
-                    Value::Null,
-                )
-            },
-            |g| {
-                ask(
-                    Who::Admin,
-                    "POST",
-                    format!("/api/v1/namespaces/{}/services/x/proxy/", g.bare()),
-                    Value::Null,
-                )
-            },
-        ),
-        door(
-            "no_debug_container",
-            |g| debug(&g.own(), "plain"),
-            |g| debug(&g.bare(), "victim"),
-        ),
-        door(
-            "no_resize",
-            |g| resize(&g.own(), "plain"),
-            |g| resize(&g.bare(), "victim"),
         ),
     ]
 }

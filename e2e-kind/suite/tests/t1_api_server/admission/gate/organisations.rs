@@ -27,7 +27,7 @@ impl Gate {
     }
 
     /// The namespaces as the operator makes them, and a TunePod.
-    pub(super) async fn organisation(&self, org: &str) -> Result<()> {
+    pub async fn organisation(&self, org: &str) -> Result<()> {
         for (name, is_protected) in [
             (format!("tb-{org}"), false),
             (format!("tb-{org}-protected"), true),
@@ -74,12 +74,12 @@ impl Gate {
                     .entry("namespaceSelector")
                     .or_insert(json!({}));
                 let rule = json!({"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": [self.bare()]});
-                match selector.get_mut("matchExpressions").and_then(Value::as_array_mut) {
-                    Some(rules) => rules.push(rule),
-                    None => {
-                        let fields = selector.as_object_mut().context("a selector")?;
-                        fields.insert("matchExpressions".to_owned(), json!([rule]));
-                    }
+                let rules = selector.get_mut("matchExpressions");
+                if let Some(rules) = rules.and_then(Value::as_array_mut) {
+                    rules.push(rule);
+                } else {
+                    let fields = selector.as_object_mut().context("a selector")?;
+                    fields.insert("matchExpressions".to_owned(), json!([rule]));
                 }
             }
             let ask = Ask {

@@ -152,3 +152,13 @@ pub fn resize(namespace: &str, pod: &str) -> Ask {
 pub fn whole_pod(gate: &Gate) -> Ask {
     whole(gate, Who::Operator)
 }
+
+/// A path of a kubelet, through the API server.
+pub fn through_node(path: &str) -> Ask {
+    ask(
+        Who::Admin,
+        "GET",
+        format!("/api/v1/nodes/t1-nowhere/proxy/{path}"),
+        Value::Null,
+    )
+}

@@ -1,9 +1,14 @@
 //! What a labelled pod is at its creation: the pod as it is injected passes, the same pod bent in one way is refused.
 
+mod sentinel;
+
 use super::{Ask, Gate, Who, core, field};
 use anyhow::{Result, bail, ensure};
 use serde_json::{Value, json};
 use trustbridge_e2e::install::NAMESPACE;
+
+/// What is said of the sentinel's variables.
+const ENVIRONMENT: &str = "`env` of 'tb-sentinel' must be as it is injected";
 
 /// A rule, and a way to break it.
 pub struct Bend {
@@ -82,7 +87,7 @@ fn runtime(pod: &mut Value) -> &mut Value {
     &mut pod["spec"]["containers"][0]
 }
 
-fn sentinel(pod: &mut Value) -> &mut Value {
+fn guard(pod: &mut Value) -> &mut Value {
     &mut pod["spec"]["initContainers"][0]
 }
 
@@ -93,6 +98,7 @@ fn another(name: &str) -> Value {
 /// Every rule.
 pub fn all() -> Vec<Bend> {
     let mut all = shape();
+    all.extend(sentinel::all());
     all.extend(surroundings());
     all.extend(containers());
     all
@@ -116,7 +122,7 @@ fn shape() -> Vec<Bend> {
             "must be 'tb-sentinel' with restartPolicy 'Always' after every mutation",
             |p| {
                 for field in ["restartPolicy", "startupProbe", "readinessProbe", "livenessProbe"] {
-                    sentinel(p).as_object_mut().unwrap().remove(field);
+                    guard(p).as_object_mut().unwrap().remove(field);
                 }
             },
         ),
@@ -131,25 +137,21 @@ fn shape() -> Vec<Bend> {
             "have_the_charts_sentinel",
             "the image of 'tb-sentinel' must be the one that the chart names",
             |p| {
-                sentinel(p)["image"] = "evil".into();
+                guard(p)["image"] = "evil".into();
             },
         ),
         bend("have_the_sentinel_unbent", "must run as it is injected", |p| {
-            sentinel(p)["command"] = json!(["/sh"]);
+            guard(p)["command"] = json!(["/sh"]);
         }),
-        bend(
-            "have_no_secret_in_the_sentinel",
-            "must run as it is injected",
-            |p| {
-                let variable = json!({"name": "X", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}});
-                sentinel(p)["env"].as_array_mut().unwrap().push(variable);
-            },
-        ),
+        bend("have_no_secret_in_the_sentinel", ENVIRONMENT, |p| {
+            let variable = json!({"name": "X", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}});
+            guard(p)["env"].as_array_mut().unwrap().push(variable);
+        }),
         bend(
             "have_the_sentinel_confined",
             "`securityContext` of 'tb-sentinel' must be as it is injected",
             |p| {
-                sentinel(p)["securityContext"]["readOnlyRootFilesystem"] = false.into();
+                guard(p)["securityContext"]["readOnlyRootFilesystem"] = false.into();
             },
         ),
         bend("restart", "`spec.restartPolicy` must be 'Always'", |p| {

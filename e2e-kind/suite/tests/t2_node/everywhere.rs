@@ -1,0 +1,297 @@
+//! Nothing secret in logs, events, objects, environments, command lines, nor in any file that a container of the pod
+//! sees, memory included; and the same search finds what is planted in each of those places.
+
+use crate::isolation::processes_of;
+use crate::lab::Lab;
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use trustbridge_e2e::buyer::Purchase;
+use trustbridge_e2e::canary::Needle;
+use trustbridge_e2e::install::NAMESPACE;
+use trustbridge_e2e::kubectl::Kubectl;
+use trustbridge_e2e::provider::ASSET;
+use trustbridge_e2e::{pod, wait};
+use walkdir::WalkDir;
+
+/// Objects that the API server shows to somebody, or keeps.
+const KINDS: &str = "pods,events,configmaps,secrets,services,endpointslices,nodes,namespaces,leases,deployments,\
+    tunepods,orders,quotes,offers,buyerorgs,modelassets";
+/// Name of what is planted.
+const PLANT: &str = "t2-planted-canary";
+
+/// What is looked for.
+struct Secrets {
+    plaintext: Needle,
+    key: Needle,
+    /// Of the storage account. Its owner, outside of the cluster, has it in its environment.
+    account: Needle,
+}
+
+pub async fn nothing_secret(lab: &Lab) -> Result<()> {
+    let purchase = lab.serving().await?;
+    let uid = pod::get(&lab.world, purchase)
+        .await?
+        .metadata
+        .uid
+        .context("a UID")?;
+    let secrets = secrets(lab)?;
+    let found = search(lab, &uid, &secrets).await?;
+    ensure!(found.is_empty(), "something secret stands in {found:?}");
+    let planted = Planted::plant(lab, purchase, &uid).await?;
+    let seen = search(lab, &uid, &secrets).await;
+    planted.gone(lab, purchase).await?;
+    let seen = seen?;
+    // The positive control: each kind of place, and both containers' view of the pod's memory.
+    for place in [
+        "log of ",
+        "object Event ",
+        "object Pod ",
+        "environ of ",
+        "cmdline of ",
+    ] {
+        ensure!(
+            seen.iter().any(|s| s.starts_with(place)),
+            "what was planted in '{place}' was not found: {seen:?}"
+        );
+    }
+    let files = seen
+        .iter()
+        .filter(|s| s.starts_with("file ") && s.ends_with(PLANT))
+        .count();
+    ensure!(
+        files == 2,
+        "{files} of the 2 containers show the planted file: {seen:?}"
+    );
+    println!(
+        "9.2) nothing secret in logs, events, objects, environments, command lines and the containers' files; planted and found in {} places",
+        seen.len()
+    );
+    Ok(())
+}
+
+fn secrets(lab: &Lab) -> Result<Secrets> {
+    let account = fs::read_to_string(lab.stage.account_key_file())?;
+    let account = data_encoding::BASE64.decode(account.trim().as_bytes())?;
+    let key =
+        asset_key(&lab.stage.folder().join("control-plane"))?.context("the control plane keeps no key")?;
+    let key = data_encoding::HEXLOWER_PERMISSIVE.decode(key.as_bytes())?;
+    Ok(Secrets {
+        plaintext: lab.canary.needle(),
+        key: Needle::of(&key),
+        account: Needle::of(&account),
+    })
+}
+
+/// The asset's key, as the control plane keeps it outside of the cluster.
+fn asset_key(folder: &Path) -> Result<Option<String>> {
+    for entry in WalkDir::new(folder) {
+        let entry = entry?;
+        let Some(text) = entry
+            .file_type()
+            .is_file()
+            .then(|| fs::read(entry.path()))
+            .transpose()?
+        else {
+            continue;
+        };
+        let Ok(value) = serde_json::from_slice::<Value>(&text) else {
+            continue;
+        };
+        if let Some(key) = key_in(&value, "") {
+            return Ok(Some(key));
+        }
+    }
+    Ok(None)
+}
+
+/// The key of the object that says that it is the asset, or stands under its name.
+fn key_in(value: &Value, name: &str) -> Option<String> {
+    match value {
+        Value::Object(fields) => {
+            let is_ours = name == ASSET || fields.get("asset_id").and_then(Value::as_str) == Some(ASSET);
+            let own = fields.get("decryption_key_hex").and_then(Value::as_str);
+            own.filter(|_| is_ours)
+                .map(str::to_owned)
+                .or_else(|| fields.iter().find_map(|(name, inner)| key_in(inner, name)))
+        }
+        Value::Array(items) => items.iter().find_map(|inner| key_in(inner, "")),
+        _ => None,
+    }
+}
+
+impl Secrets {
+    /// What of it stands in there.
+    fn in_text(&self, text: &[u8], is_outside: bool) -> Option<&'static str> {
+        let found = |needle: &Needle, what| needle.is_in(text).then_some(what);
+        found(&self.plaintext, "plaintext")
+            .or_else(|| found(&self.key, "the asset's key"))
+            .or_else(|| found(&self.account, "the account's key").filter(|_| !is_outside))
+    }
+}
+
+/// Every place in which something secret stands.
+async fn search(lab: &Lab, uid: &str, secrets: &Secrets) -> Result<BTreeSet<String>> {
+    let mut found = BTreeSet::new();
+    let mut look = |place: String, text: &[u8], is_outside: bool| {
+        if let Some(what) = secrets.in_text(text, is_outside) {
+            found.insert(format!("{place}: {what}"));
+        }
+    };
+    let ours = processes_of(uid)?;
+    let kubectl = Kubectl::of(&lab.world);
+    let listed = kubectl
+        .run(&["get", KINDS, "--all-namespaces", "--output", "json"])
+        .await?;
+    let listed: Value = serde_json::from_str(&listed)?;
+    let objects = listed["items"].as_array().context("a list")?;
+    ensure!(objects.len() > 20, "{} objects alone were listed", objects.len());
+    for object in objects {
+        let (kind, meta) = (object["kind"].as_str().unwrap_or_default(), &object["metadata"]);
+        let name = meta["name"].as_str().unwrap_or_default();
+        let namespace = meta["namespace"].as_str().unwrap_or_default();
+        look(
+            format!("object {kind} {namespace}/{name}"),
+            object.to_string().as_bytes(),
+            false,
+        );
+        let is_ours = namespace == NAMESPACE || namespace.starts_with("tb-");
+        if kind == "Pod" && is_ours {
+            let words = ["logs", "--all-containers", "--namespace", namespace, name];
+            // A container that has not started yet has no log.
+            let said = kubectl.said(&words).await?;
+            look(
+                format!("log of {namespace}/{name}"),
+                said.stdout.as_bytes(),
+                false,
+            );
+        }
+    }
+    for process in fs::read_dir("/proc")?.flatten() {
+        let pid = process.file_name().to_string_lossy().into_owned();
+        if pid.bytes().all(|byte| byte.is_ascii_digit()) {
+            for file in ["environ", "cmdline"] {
+                // Processes end at any moment.
+                if let Ok(text) = fs::read(process.path().join(file)) {
+                    let is_outside = !ours.iter().any(|own| own.to_string() == pid);
+                    look(format!("{file} of process {pid}"), &text, is_outside);
+                }
+            }
+        }
+    }
+    let files = in_files(lab, uid)?;
+    found.extend(files);
+    Ok(found)
+}
+
+/// The files of each container of the pod, as it sees them, and those that its processes hold open.
+fn in_files(lab: &Lab, uid: &str) -> Result<BTreeSet<String>> {
+    let (mut found, mut views) = (BTreeSet::new(), BTreeSet::new());
+    for pid in processes_of(uid)? {
+        let process = PathBuf::from(format!("/proc/{pid}"));
+        let root = process.join("root");
+        if views.insert(fs::read_link(process.join("ns/mnt"))?) {
+            let outside = |entry: &walkdir::DirEntry| {
+                let inside = entry.path().strip_prefix(&root).unwrap_or(entry.path());
+                !(inside.starts_with("proc") || inside.starts_with("sys"))
+            };
+            // What goes while it is looked at shows nothing to anybody.
+            for entry in WalkDir::new(root.join(""))
+                .into_iter()
+                .filter_entry(outside)
+                .flatten()
+            {
+                if entry.file_type().is_file() && contains(lab, entry.path()) {
+                    found.insert(format!("file {}", entry.path().display()));
+                }
+            }
+        }
+        for link in fs::read_dir(process.join("fd")).into_iter().flatten().flatten() {
+            let is_file = fs::metadata(link.path()).is_ok_and(|data| data.is_file());
+            if is_file && contains(lab, &link.path()) {
+                found.insert(format!("open file {}", link.path().display()));
+            }
+        }
+    }
+    ensure!(
+        views.len() >= 2,
+        "{} containers of the pod were searched",
+        views.len()
+    );
+    Ok(found)
+}
+
+/// A file that went, or that nobody may read (secret memory), shows nothing to anybody.
+fn contains(lab: &Lab, path: &Path) -> bool {
+    let opened = File::options()
+        .read(true)
+        .custom_flags(nix::libc::O_NONBLOCK)
+        .open(path);
+    opened.is_ok_and(|mut file| lab.canary.is_in_file(&mut file).unwrap_or_default())
+}
+
+/// The canary in one place of each kind.
+struct Planted {
+    process: Child,
+    file: PathBuf,
+}
+
+impl Planted {
+    async fn plant(lab: &Lab, purchase: &Purchase, uid: &str) -> Result<Self> {
+        let (hex, namespace) = (lab.canary.hex(), purchase.namespace());
+        let kubectl = Kubectl::of(&lab.world);
+        let event = json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": PLANT, "namespace": namespace},
+            "involvedObject": {"kind": "Namespace", "name": namespace, "namespace": namespace}, "reason": "Planted", "type": "Normal",
+            "message": hex});
+        let restricted = json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}});
+        // A word that the program does not know is in what it prints of it.
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": PLANT, "namespace": namespace}, "spec": {
+            "restartPolicy": "Never", "automountServiceAccountToken": false, "terminationGracePeriodSeconds": 0,
+            "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [{"name": "c", "image": "localhost/trustbridge-double:dev", "imagePullPolicy": "IfNotPresent",
+                "args": ["probe", hex], "securityContext": restricted}]}});
+        kubectl.apply(&event.to_string()).await?;
+        kubectl.apply(&pod.to_string()).await?;
+        wait::until_ok("the planted log", Duration::from_mins(1), async || {
+            let log = kubectl.run(&["logs", "--namespace", &namespace, PLANT]).await?;
+            ensure!(log.contains(&hex), "the planted pod has printed nothing yet");
+            Ok(())
+        })
+        .await?;
+        let volumes = lab.world.layout().kubelet_root().join("pods").join(uid);
+        let file = volumes
+            .join("volumes/kubernetes.io~empty-dir/tb-model")
+            .join(PLANT);
+        fs::write(&file, lab.canary.bytes()).with_context(|| file.display().to_string())?;
+        let process = Command::new("sh")
+            .args(["-c", "read -r _", &hex])
+            .env("T2_PLANTED", &hex)
+            .stdin(Stdio::piped())
+            .spawn()?;
+        Ok(Self { process, file })
+    }
+
+    async fn gone(mut self, lab: &Lab, purchase: &Purchase) -> Result<()> {
+        fs::remove_file(&self.file)?;
+        self.process.kill()?;
+        self.process.wait()?;
+        let namespace = purchase.namespace();
+        for kind in ["event", "pod"] {
+            let words = [
+                "delete",
+                kind,
+                PLANT,
+                "--namespace",
+                &namespace,
+                "--ignore-not-found",
+            ];
+            Kubectl::of(&lab.world).run(&words).await?;
+        }
+        Ok(())
+    }
+}
