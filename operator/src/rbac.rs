@@ -83,6 +83,7 @@ pub const ROWS: &[Row] = &[
             "quotes/status",
             "orders/status",
             "tunepods/status",
+            "usagerecords/status",
         ],
         &["patch"],
         "the only writer of status",
@@ -92,6 +93,13 @@ pub const ROWS: &[Row] = &[
         &["tunepods/finalizers", "orders/finalizers"],
         &["update"],
         "own what is made for them",
+    ),
+    // Neither listed nor watched: their names follow from what they are.
+    cluster(
+        TB,
+        &["usagerecords"],
+        &["get", "create"],
+        "what the sentinels counted",
     ),
     cluster(
         "",

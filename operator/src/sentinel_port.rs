@@ -2,6 +2,9 @@
 //!
 //! A sentinel that was denied stays alive, so that its pod is not restarted into the same denial for ever; only its
 //! admin port can say why until then (CONTRACTS section 5: port 8001 is for the kubelet and the operator).
+//!
+//! What was used waits there too (CONTRACTS section 6): `usage` reads it, and `drain` sees to it that nothing
+//! more is used.
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -15,8 +18,12 @@ pub const ADMIN_PORT: u16 = 8001;
 
 /// A sentinel answers from memory; one that takes longer is not there.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// No report is longer.
-const LONGEST: usize = 64 << 10;
+/// No report and no page of usage is longer: a record has about 450 bytes.
+const LONGEST: usize = 256 << 10;
+/// Records that are asked for at once.
+pub(crate) const PAGE: usize = 100;
+/// So long a sentinel waits for requests under way when it drains; asked again as long as it takes.
+const DRAIN: Duration = Duration::from_secs(5);
 
 /// The sentinel's own words.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -55,22 +62,67 @@ pub fn client() -> Result<Client, Error> {
 /// Asks the sentinel of the pod at `ip`. `None` when it does not answer: a pod that is starting has no port yet,
 /// and what the kubelet says of it stands in the pod's status.
 pub(crate) async fn ask(client: &Client, ip: &str) -> Option<SentinelReport> {
+    match get(client, ip, "/status", PATIENCE).await? {
+        (StatusCode::OK, body) => serde_json::from_slice(&body).ok(),
+        (status, _) => {
+            tracing::debug!(
+                ip,
+                status = status.as_u16(),
+                "the sentinel does not tell its state"
+            );
+            None
+        }
+    }
+}
+
+/// What a sentinel answers to the question for its usage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum UsageAnswer {
+    /// A page, as it was sent: its hashes are over its bytes.
+    Page(Bytes),
+    /// It does not know the record that was acknowledged.
+    Unknown,
+    /// Something else, in its words.
+    Failed(String),
+    /// Nothing.
+    Silent,
+}
+
+/// The records after number `after`; `ack` is that record's hash and says that everything up to there is stored.
+pub(crate) async fn usage(client: &Client, ip: &str, after: u64, ack: Option<&str>) -> UsageAnswer {
+    let ack = ack.map(|hash| format!("&ack={hash}")).unwrap_or_default();
+    let path = format!("/usage?after={after}&limit={PAGE}{ack}");
+    match get(client, ip, &path, PATIENCE).await {
+        Some((StatusCode::OK, body)) => UsageAnswer::Page(body),
+        Some((StatusCode::CONFLICT, _)) if !ack.is_empty() => UsageAnswer::Unknown,
+        Some((status, body)) => {
+            let words = String::from_utf8_lossy(&body);
+            UsageAnswer::Failed(format!("{}: {}", status.as_u16(), words.trim()))
+        }
+        None => UsageAnswer::Silent,
+    }
+}
+
+/// Turns new requests away. Whether none is under way any more.
+pub(crate) async fn drain(client: &Client, ip: &str) -> bool {
+    let path = format!("/drain?wait={}", DRAIN.as_secs());
+    let answer = get(client, ip, &path, DRAIN + PATIENCE).await;
+    answer.is_some_and(|(status, _)| status == StatusCode::OK)
+}
+
+async fn get(client: &Client, ip: &str, path: &str, patience: Duration) -> Option<(StatusCode, Bytes)> {
     let ip: IpAddr = ip.parse().ok()?;
     let host = match ip {
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => format!("[{ip}]"),
     };
-    let request = Request::get(format!("http://{host}:{ADMIN_PORT}/status"))
+    let request = Request::get(format!("http://{host}:{ADMIN_PORT}{path}"))
         .body(Bytes::new())
         .ok()?;
-    match client.send(request, Deadline::after(PATIENCE)).await {
-        Ok(answer) if answer.status() == StatusCode::OK => serde_json::from_slice(answer.body()).ok(),
-        Ok(answer) => {
-            tracing::debug!(%ip, status = answer.status().as_u16(), "the sentinel does not tell its state");
-            None
-        }
+    match client.send(request, Deadline::after(patience)).await {
+        Ok(answer) => Some((answer.status(), answer.body().clone())),
         Err(error) => {
-            tracing::debug!(%ip, %error, "the sentinel does not answer yet");
+            tracing::debug!(%ip, %error, "the sentinel does not answer");
             None
         }
     }
@@ -96,5 +148,10 @@ mod tests {
         let client = client().unwrap();
         assert_eq!(ask(&client, "not an address").await, None);
         assert_eq!(ask(&client, "127.0.0.2").await, None);
+        assert_eq!(
+            usage(&client, "127.0.0.2", 3, Some("h")).await,
+            UsageAnswer::Silent
+        );
+        assert!(!drain(&client, "127.0.0.2").await);
     }
 }

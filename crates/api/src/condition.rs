@@ -11,6 +11,8 @@ pub enum ConditionType {
     Provisioned,
     /// Port 8000 of the sentinel answers.
     Serving,
+    /// What the sentinel counted is in UsageRecords.
+    UsageRecorded,
     /// The bounded kind reached its good end (orders, quotes).
     Succeeded,
 }
@@ -24,6 +26,7 @@ impl ConditionType {
             Self::Accepted => "Accepted",
             Self::Provisioned => "Provisioned",
             Self::Serving => "Serving",
+            Self::UsageRecorded => "UsageRecorded",
             Self::Succeeded => "Succeeded",
         }
     }
@@ -141,6 +144,20 @@ reasons! {
     Terminating,
     /// Everything is wiped and closed. Nothing to do.
     Terminated,
+    /// Usage went before it was read: somebody else acknowledged it, or the directory of the pod's sentinel was lost. The UsageRecord names it and is not complete; what comes after is recorded. Find out who else reads port 8001.
+    UsageGap,
+    /// The sentinel's usage is not the continuation of what was recorded: its outbox was changed or set back. Nothing more is taken of this pod. Look at its node, then delete the pod: a new one begins a new outbox, and the UsageRecord says what is missing.
+    UsageForked,
+    /// The sentinel's usage cannot be read, or its chain of hashes does not hold; nothing is taken of it. Check that operator and sentinel are of one version; else look at the pod's node, then delete the pod.
+    UsageBroken,
+    /// Another pod answers at the pod's address; nothing is taken of it. Asked again by itself.
+    UsageForeign,
+    /// The sentinel has not told its usage for three minutes. Its usage waits in the pod. Check the NetworkPolicy between operator and port 8001 of the pod; asked again by itself.
+    UsageUnreachable,
+    /// The pod went before the last usage of its sentinel could be read. The UsageRecord says since when usage may be missing and is not complete: bill that time by hand, or not at all.
+    UsageLost,
+    /// The API server refused the UsageRecord. The message has its words; usage waits in the pod. Correct what they name: it is tried again by itself.
+    UsageUnwritable,
     /// The mode is not served by this version. Choose `protectedModel`.
     ModeUnsupported,
     /// The object could not be decoded. Correct it: the message names the field.

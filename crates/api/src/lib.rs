@@ -12,6 +12,7 @@ pub mod order;
 pub mod quote;
 pub mod reference;
 pub mod tunepod;
+pub mod usage_record;
 
 pub use buyer_org::{BuyerOrg, BuyerOrgSpec, BuyerOrgStatus};
 pub use condition::{ConditionType, Reason};
@@ -21,6 +22,7 @@ pub use order::{Order, OrderSpec, OrderStatus};
 pub use quote::{Quote, QuoteSpec, QuoteStatus};
 pub use reference::{Mode, NameRef, RuntimeSpec};
 pub use tunepod::{TunePod, TunePodSpec, TunePodStatus};
+pub use usage_record::{UsageRecord, UsageRecordSpec, UsageRecordStatus};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
@@ -42,6 +44,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         Quote::crd(),
         Order::crd(),
         TunePod::crd(),
+        UsageRecord::crd(),
     ];
     for version in all.iter_mut().flat_map(|crd| crd.spec.versions.iter_mut()) {
         if let Some(schema) = version

@@ -106,7 +106,10 @@ pub struct TunePodStatus {
     /// Base URL inside the cluster, once ready. Example: `http://tp-order-1-0.tb-acme.svc:8000`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// `Ready`, `Provisioned`, `Serving`.
+    /// How far the usage of its pod is in UsageRecords.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<UsageProgress>,
+    /// `Ready`, `Provisioned`, `Serving`, `UsageRecorded`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     #[schemars(length(max = 16))]
@@ -197,4 +200,44 @@ pub struct PodReference {
     pub name: String,
     /// Its UID: deletes carry it as a precondition.
     pub uid: String,
+}
+
+/// How far the usage of a pod is recorded. It is written after the UsageRecord and before the sentinel is told, so
+/// that a crash between any two of these neither loses usage nor counts it twice.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UsageProgress {
+    /// UID of the pod whose usage it is.
+    #[schemars(length(min = 1, max = 64))]
+    pub pod: String,
+    /// Id of the outbox that was read; unset before the first answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbox: Option<String>,
+    /// The last record that is stored; 0 before the first. Default 0.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub seq: i64,
+    /// Hash of that record; unset where nobody has it any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub hash: Option<String>,
+    /// The end of the last interval that is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+    /// Since when the pod is about to be deleted: from here on its sentinel is drained and read to the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending_since: Option<Time>,
+    /// Since when the sentinel does not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unanswered_since: Option<Time>,
+    /// Nothing more is expected of this pod: it was drained and read to the end, or it is gone. Default false.
+    #[serde(default)]
+    pub closed: bool,
+    /// How often usage of this TunePod was lost; the UsageRecords say what and when. Default 0.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub losses: i64,
+    /// The UsageRecord that was written last. Example: `order-1-0-2026-01-07-k3v5q2mzna`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<String>,
 }

@@ -56,6 +56,10 @@ field_managers! {
     TUNEPOD_FINALIZER = "trustbridge-operator/tunepod-finalizer";
     /// Status of a TunePod.
     TUNEPOD_STATUS = "trustbridge-operator/tunepod-status";
+    /// UsageRecords, which a TunePod creates.
+    USAGE = "trustbridge-operator/usage";
+    /// Status of a UsageRecord: what was used.
+    USAGE_STATUS = "trustbridge-operator/usage-status";
 }
 
 impl FieldManager {

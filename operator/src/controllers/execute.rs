@@ -1,7 +1,7 @@
 //! The only writer.
 //!
-//! Order: writes to the cluster (applies, creates, deletes with UID preconditions), then the external
-//! call, whose intent an *earlier* status write holds, then the status. A crash between any two of these
+//! Order: writes to the cluster (applies, creates, deletes with UID preconditions), then the books of usage, then
+//! the external call, whose intent an *earlier* status write holds, then the status. A crash between any two of these
 //! leaves a state from which the same decision is taken again: applies and deletes repeat without effect,
 //! creates and pools have names that follow from what they are, and the status is written against the
 //! version that was read. At the fixed point there is nothing to write, and nothing is sent.
@@ -40,6 +40,8 @@ pub enum Write {
 pub struct Plan<S> {
     /// Writes, in order.
     pub writes: Vec<Write>,
+    /// Writes of usage, in order. A refusal of one is an outcome of its own and holds up nothing else.
+    pub books: Vec<Write>,
     /// The external call.
     pub call: Option<PoolCall>,
     /// The status as it should be.
@@ -53,6 +55,7 @@ impl<S> Plan<S> {
     pub const fn rest(status: S) -> Self {
         Self {
             writes: Vec::new(),
+            books: Vec::new(),
             call: None,
             status,
             requeue: RESYNC,
@@ -79,6 +82,8 @@ impl<S> Plan<S> {
 pub struct Outcome {
     /// The words with which the first create that was refused was refused.
     pub refused: Option<String>,
+    /// The words with which usage was refused.
+    pub unrecorded: Option<String>,
     /// What the provider answered.
     pub pool: Option<Result<PoolView, PoolError>>,
 }
@@ -87,6 +92,7 @@ pub struct Outcome {
 pub async fn act<S>(ctx: &Context, plan: &Plan<S>) -> Result<Outcome, Error> {
     let mut outcome = Outcome {
         refused: all(&ctx.writer, &plan.writes).await?,
+        unrecorded: books(&ctx.writer, &plan.books).await?,
         ..Outcome::default()
     };
     if let Some(call) = plan.call.as_ref().filter(|_| outcome.refused.is_none()) {
@@ -109,6 +115,20 @@ async fn all(writer: &Writer, plan: &[Write]) -> Result<Option<String>, Error> {
         }
     }
     Ok(refused)
+}
+
+/// Carries out writes of usage up to the first that is refused; its words.
+async fn books(writer: &Writer, plan: &[Write]) -> Result<Option<String>, Error> {
+    for write in plan {
+        match one(writer, write).await {
+            Ok(None) => {}
+            Ok(refused) => return Ok(refused),
+            // Somebody else wrote it in between: it is looked at again.
+            Err(Error::Api(error)) if error.lost_race() => return Err(error.into()),
+            Err(Error::Api(error)) => return refusal(error).map(Some),
+        }
+    }
+    Ok(None)
 }
 
 async fn one(writer: &Writer, write: &Write) -> Result<Option<String>, Error> {

@@ -1,7 +1,7 @@
 //! What came of the writes and the call, in the status. Pure.
 
 use super::observe::Observed;
-use super::{ending, status};
+use super::{ending, status, usage};
 use crate::controllers::execute::{Outcome, Plan};
 use crate::nodepool::{PoolCall, PoolView};
 use jiff::Timestamp;
@@ -21,6 +21,10 @@ pub(super) fn conclude(
     now: Timestamp,
 ) -> Plan<TunePodStatus> {
     let generation = seen.tunepod.metadata.generation;
+    let plan = match &outcome.unrecorded {
+        Some(words) => usage::refused(seen, plan, words, now),
+        None => plan,
+    };
     if let Some(words) = outcome.refused {
         let mut status = plan.status;
         let text = format!(

@@ -2,7 +2,7 @@
 
 use super::observe::{Observed, PodSight};
 use super::status::{self, close_interval, open_interval};
-use super::{build, ending};
+use super::{build, ending, usage};
 use crate::controllers::execute::{Plan, Write};
 use crate::nodepool::{PoolCall, PoolView};
 use jiff::Timestamp;
@@ -23,6 +23,11 @@ const UNGUARDED: Duration = Duration::from_secs(30);
 pub(super) fn decide(seen: &Observed, now: Timestamp) -> Plan<TunePodStatus> {
     let mut status = seen.tunepod.status.clone().unwrap_or_default();
     status.observed_generation = seen.tunepod.metadata.generation;
+    let books = usage::store(seen, &mut status, now);
+    books.join(by_phase(seen, status, now))
+}
+
+fn by_phase(seen: &Observed, status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
     let phase = status.phase;
     if is_ending(seen) && !matches!(phase, Phase::Draining | Phase::Wiping | Phase::Wiped) {
         return ending::begin_end(seen, status, now);
@@ -30,6 +35,7 @@ pub(super) fn decide(seen: &Observed, now: Timestamp) -> Plan<TunePodStatus> {
     match phase {
         Phase::Pending => pending(seen, status, now),
         Phase::Scheduling => {
+            let mut status = status;
             status.phase = Phase::Provisioning;
             said(
                 seen,
@@ -174,7 +180,7 @@ fn start(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<Tun
         return said(seen, status, now, Reason::PodLost, &text).with(delete);
     }
     if pod.is_ready && pod.ip.is_some() {
-        return open(seen, status, now);
+        return open(seen, status, pod, now);
     }
     let (reason, text) = status::pod_words(pod).unwrap_or((
         Reason::Hydrating,
@@ -238,7 +244,11 @@ fn pool_lost(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan
 }
 
 /// The pod is ready: the door is opened, and metering begins in the write that says so.
-fn open(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
+fn open(seen: &Observed, mut status: TunePodStatus, pod: &PodSight, now: Timestamp) -> Plan<TunePodStatus> {
+    if !usage::adopt(&mut status, pod) {
+        let text = "the usage of the pod before this one is being closed";
+        return said(seen, status, now, Reason::InProgress, text);
+    }
     if !open_interval(&mut status, seen.tunepod.spec.gpus, now) {
         let text = "the ledger of intervals is full; end this order and order again";
         return said(seen, status, now, Reason::PodLost, text);
@@ -275,6 +285,8 @@ fn serve(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<Tun
     match &seen.pod {
         Some(pod) if pod.is_ours && pod.is_guarded && pod.is_ready && !pod.is_leaving && pod.ip.is_some() => {
             status.pod = Some(reference(seen, pod));
+            // A pod that was ready before its usage was recorded at all.
+            usage::adopt(&mut status, pod);
             status::ready(&mut status, seen.tunepod.metadata.generation, now);
             Plan {
                 writes: door(seen),

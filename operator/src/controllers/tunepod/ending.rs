@@ -1,9 +1,9 @@
-//! The end of a TunePod: the meter first, then door and pod, then the pool. Pure.
+//! The end of a TunePod: the meter first, then the door, the last usage and the pod, then the pool. Pure.
 
-use super::build;
 use super::decide::{finalizers, said};
 use super::observe::{GONE_WITHIN, Observed};
 use super::status::{self, close_interval};
+use super::{build, usage};
 use crate::controllers::execute::{Plan, Write};
 use crate::nodepool::{PoolCall, PoolView};
 use jiff::Timestamp;
@@ -28,6 +28,7 @@ pub(super) fn begin_end(seen: &Observed, mut status: TunePodStatus, now: Timesta
         asked
     };
     close_interval(&mut status, &why, now);
+    usage::begin_end(&mut status, now);
     status.phase = Phase::Draining;
     status.url = None;
     said(seen, status, now, Reason::Terminating, "the pod is being ended")
@@ -42,6 +43,11 @@ pub(super) fn drain(seen: &Observed, mut status: TunePodStatus, now: Timestamp) 
     match &seen.pod {
         // A node that is gone or does not answer keeps its pod for ever; the pool must not wait for it.
         Some(pod) if pod.is_ours && pod.gone_by.is_none_or(|by| now < by) => {
+            if !pod.is_leaving && usage::holds(seen, pod, now) {
+                let text = "the pod's last usage is being read; then it is deleted";
+                let plan = said(seen, status, now, Reason::Terminating, text);
+                return Plan { writes, ..plan };
+            }
             if !pod.is_leaving {
                 writes.push(Write::Delete(
                     build::pod_target(&seen.tunepod, &seen.org),

@@ -14,14 +14,14 @@
 //! | Scheduling | nothing: the intent stands | at once |
 //! | Provisioning | the provider is asked, and asked again as it wishes | the pool is there |
 //! | Verifying | the pod is created, once | the pod is ready; the interval opens in that write |
-//! | Ready | Service and EndpointSlice lead to the pod | the pod is not ready; the interval closes in that write |
+//! | Ready | Service and EndpointSlice lead to the pod; its usage is recorded each minute (folder `usage`) | the pod is not ready; the interval closes in that write |
 //! | Degraded | a pod that failed is deleted and made again | the pod is ready, or the pool is gone |
 //! | Failed | nothing until the time that is written | that time |
-//! | Draining | door and pod are deleted | the pod is gone, or its time to go is over |
+//! | Draining | the door is deleted, the last usage is read, the pod is deleted | the pod is gone, or its time to go is over |
 //! | Wiping | the pool is deleted | the provider says that it does not exist |
 //!
 //! Rights: tunepods (get list watch patch, status patch, finalizers), pods (get list watch create delete),
-//! services and endpointslices (get create patch delete). See [`crate::rbac`].
+//! services and endpointslices (get create patch delete), usagerecords (get create, status patch). See [`crate::rbac`].
 
 mod build;
 mod conclude;
@@ -31,6 +31,7 @@ mod observe;
 mod status;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use crate::context::{Context, Error};
 use crate::controllers::execute;

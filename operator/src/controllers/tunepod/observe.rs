@@ -1,5 +1,6 @@
 //! Reads what a TunePod's decision needs.
 
+use super::usage::{self, Heard};
 use super::{build, status};
 use crate::context::{Context, Error};
 use crate::nodepool::{PoolError, PoolIntent, PoolView};
@@ -28,11 +29,22 @@ pub(crate) struct Observed {
     pub(crate) node_selector: BTreeMap<String, String>,
     /// What the provider says; `None` when it was not asked.
     pub(crate) pool_view: Option<Result<PoolView, PoolError>>,
+    /// Whether the pod was looked for: if not, `pod` says nothing.
+    pub(crate) looked_for_pod: bool,
     pub(crate) pod: Option<PodSight>,
+    /// What its sentinel says of usage.
+    pub(crate) heard: Heard,
     /// The buyer's door: what should be there and whether it is, and what is there by name with its UID.
     pub(crate) door: Vec<(Built, bool)>,
     pub(crate) leftovers: Vec<(Target, String)>,
     pub(crate) settings: Settings,
+}
+
+impl Observed {
+    /// The phase that is written down.
+    pub(super) fn phase(&self) -> TunePodPhase {
+        phase(&self.tunepod)
+    }
 }
 
 /// Time after the request to delete a pod in which it should be gone, unless its grace is longer.
@@ -84,7 +96,9 @@ pub(super) async fn observe(ctx: &Context, tunepod: &TunePod) -> Result<Option<O
         provider: ctx.pools.name().to_owned(),
         node_selector: ctx.pools.node_selector(&pool.name),
         pool_view: None,
+        looked_for_pod: false,
         pod: None,
+        heard: Heard::default(),
         door: Vec::new(),
         leftovers: Vec::new(),
         settings: ctx.settings.clone(),
@@ -95,8 +109,11 @@ pub(super) async fn observe(ctx: &Context, tunepod: &TunePod) -> Result<Option<O
     if asks_provider(&seen.tunepod, &seen.provider, ctx.now()) {
         seen.pool_view = Some(ctx.pools.observe(&seen.pool).await);
     }
-    if phase(&seen.tunepod) >= TunePodPhase::Verifying && phase(&seen.tunepod) != TunePodPhase::Wiped {
+    // At the end the pod is looked for as long as its usage is not closed: a loss must be written down.
+    let is_over = seen.phase() == TunePodPhase::Wiped && !usage::is_open(&seen.tunepod);
+    if seen.phase() >= TunePodPhase::Verifying && !is_over {
         see_pod(ctx, &mut seen).await?;
+        usage::listen(ctx, &mut seen).await?;
     }
     Ok(Some(seen))
 }
@@ -139,6 +156,7 @@ async fn see_pod(ctx: &Context, seen: &mut Observed) -> Result<(), Error> {
     let protected = protected_namespace(&seen.org);
     let pod: Option<Pod> = ctx.writer.get(Some(&protected), &seen.tunepod.name_any()).await?;
     seen.pod = pod.as_ref().map(|p| sight(p, &seen.pool.tunepod_uid));
+    seen.looked_for_pod = true;
     if let Some(pod) = seen.pod.as_mut().filter(|p| has_something_to_tell(p)) {
         let ip = pod.ip.clone().unwrap_or_default();
         pod.sentinel = sentinel_port::ask(&ctx.sentinels, &ip).await;

@@ -7,6 +7,7 @@ mod rest;
 use super::conclude::conclude;
 use super::decide::decide;
 use super::observe::{Observed, PodSight, Said, asks_provider, intent, sight};
+use super::usage::Heard;
 use super::{build, status};
 use crate::controllers::execute::{Outcome, Plan, Write, status_write};
 use crate::nodepool::{PoolCall, PoolError, PoolView};
@@ -24,15 +25,15 @@ use trustbridge_api::{NameRef, TunePod, TunePodSpec, TunePodStatus, labels};
 use trustbridge_domain::phase::TunePodPhase as Phase;
 use trustbridge_kit::conditions::find;
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     Timestamp::from_second(1_795_000_000).unwrap()
 }
 
-fn later(seconds: i64) -> Timestamp {
+pub(super) fn later(seconds: i64) -> Timestamp {
     now() + SignedDuration::from_secs(seconds)
 }
 
-fn tunepod() -> TunePod {
+pub(super) fn tunepod() -> TunePod {
     let spec = TunePodSpec {
         order_ref: NameRef::new("order-1"),
         model_asset_ref: Some(NameRef::new("tb-asset-1")),
@@ -50,7 +51,7 @@ fn tunepod() -> TunePod {
     tunepod
 }
 
-fn seen(tunepod: TunePod) -> Observed {
+pub(super) fn seen(tunepod: TunePod) -> Observed {
     Observed {
         pool: intent(&tunepod, "acme"),
         tunepod,
@@ -58,7 +59,9 @@ fn seen(tunepod: TunePod) -> Observed {
         provider: "aks".to_owned(),
         node_selector: BTreeMap::from([("kubernetes.azure.com/agentpool".to_owned(), "tbx".to_owned())]),
         pool_view: None,
+        looked_for_pod: false,
         pod: None,
+        heard: Heard::default(),
         door: vec![],
         leftovers: vec![],
         settings: settings(),
@@ -66,7 +69,7 @@ fn seen(tunepod: TunePod) -> Observed {
 }
 
 /// A TunePod that went the legal way to `phase`.
-fn in_phase(phase: Phase) -> Observed {
+pub(super) fn in_phase(phase: Phase) -> Observed {
     let mut seen = seen(tunepod());
     if phase == Phase::Pending {
         return seen;
@@ -83,7 +86,7 @@ fn in_phase(phase: Phase) -> Observed {
     seen
 }
 
-fn pod() -> PodSight {
+pub(super) fn pod() -> PodSight {
     PodSight {
         uid: "pod-1".to_owned(),
         phase: "Running".to_owned(),
@@ -93,7 +96,7 @@ fn pod() -> PodSight {
     }
 }
 
-fn ready_pod() -> PodSight {
+pub(super) fn ready_pod() -> PodSight {
     PodSight {
         is_ready: true,
         ip: Some("10.244.0.7".to_owned()),

@@ -1,0 +1,156 @@
+//! The end of a pod: intent, drain, last pages, deletion; and what is said when it went too early.
+
+use super::*;
+use crate::controllers::execute::Outcome;
+use crate::controllers::tunepod::conclude::conclude;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+fn deletes(plan: &Plan<TunePodStatus>) -> bool {
+    plan.writes.iter().any(|write| matches!(write, Write::Delete(..)))
+}
+
+/// The end was asked for and written down.
+fn ending() -> Observed {
+    let mut seen = serving(Phase::Ready);
+    seen.tunepod.metadata.deletion_timestamp = Some(Time(now()));
+    assert!(
+        !ask(&seen, now()).unwrap().is_ending,
+        "nothing is drained before it is written down"
+    );
+    let plan = decide(&seen, now());
+    assert_eq!(plan.status.phase, Phase::Draining);
+    assert!(plan.status.usage.as_ref().unwrap().ending_since.is_some());
+    assert!(!deletes(&plan));
+    seen.tunepod.status = Some(plan.status);
+    assert!(ask(&seen, now()).unwrap().is_ending);
+    seen
+}
+
+#[test]
+fn the_pod_goes_once_it_was_read_to_its_end() {
+    let mut seen = ending();
+    // The last interval is read.
+    seen.heard = heard(Answer::Page(page(vec![record(1, 0)]), true));
+    seen.heard.is_drained = true;
+    let day = due(&seen);
+    seen.heard.record = Some((day, Some(stored(&seen, day, None))));
+    let plan = decide(&seen, now());
+    assert_eq!(books(&plan).total.completion_tokens, Some(2));
+    assert!(!deletes(&plan) && !plan.status.usage.as_ref().unwrap().closed);
+    seen.tunepod.status = Some(plan.status);
+    // An empty page of a sentinel that still serves closes nothing.
+    seen.heard = heard(Answer::Page(page(vec![record(1, 0)]), true));
+    let plan = decide(&seen, now());
+    assert!(!plan.status.usage.as_ref().unwrap().closed);
+    assert_eq!(plan.requeue, super::super::ENDING);
+    // An empty page of one that is drained does; that is written down before the pod goes.
+    seen.heard.is_drained = true;
+    let plan = decide(&seen, now());
+    assert!(plan.status.usage.as_ref().unwrap().closed && !deletes(&plan));
+    seen.tunepod.status = Some(plan.status);
+    assert!(ask(&seen, now()).is_none(), "nobody is asked any more");
+    seen.heard = Heard::default();
+    assert!(deletes(&decide(&seen, now())));
+    seen.pod = None;
+    let plan = decide(&seen, now());
+    assert!(
+        plan.books.is_empty() && plan.status.phase == Phase::Wiping,
+        "nothing is lost"
+    );
+}
+
+#[test]
+fn a_silent_sentinel_holds_up_the_end_only_so_long_and_the_loss_is_said() {
+    let mut seen = ending();
+    seen.heard = heard(Answer::Silent);
+    let plan = decide(&seen, later(super::super::LAST_WORDS - 1));
+    assert!(!deletes(&plan));
+    seen.tunepod.status = Some(plan.status);
+    let plan = decide(&seen, later(super::super::LAST_WORDS));
+    assert!(deletes(&plan));
+    seen.tunepod.status = Some(plan.status);
+    // It is asked as long as it is there.
+    seen.pod = Some(pod(|p| p.is_leaving = true));
+    assert!(ask(&seen, later(70)).is_some());
+    seen.pod = None;
+    seen.heard = Heard::default();
+    let day = due(&seen);
+    seen.heard.record = Some((day, Some(stored(&seen, day, None))));
+    let plan = decide(&seen, later(90));
+    let book = books(&plan);
+    assert!(!book.complete);
+    assert_eq!(
+        (book.losses[0].reason.as_str(), book.losses[0].after),
+        ("UsageLost", 0)
+    );
+    assert_eq!(said(&plan.status), "False/UsageLost");
+    assert_eq!(plan.status.phase, Phase::Wiping, "the end goes on");
+    let usage = plan.status.usage.clone().unwrap();
+    assert!(usage.closed && usage.losses == 1);
+    // A crash before the status was written: the same loss, once.
+    seen.heard.record = Some((day, Some(stored(&seen, day, Some(book)))));
+    assert!(decide(&seen, later(99)).books.is_empty());
+    seen.tunepod.status = Some(plan.status);
+    assert!(step(&seen, later(99)).is_none());
+}
+
+#[test]
+fn a_pod_that_somebody_deletes_is_read_while_it_goes_and_missed_when_it_is_gone() {
+    for gone in [
+        None,
+        Some(pod(|p| p.phase = "Failed".to_owned())),
+        Some(pod(|p| p.uid = "pod-2".to_owned())),
+        Some(pod(|p| (p.is_leaving, p.gone_by) = (true, Some(now())))),
+    ] {
+        let mut seen = serving(Phase::Ready);
+        seen.pod = Some(pod(|p| p.is_leaving = true));
+        assert!(ask(&seen, now()).unwrap().is_ending, "drained and read");
+        seen.pod = gone;
+        assert!(ask(&seen, now()).is_none());
+        assert!(step(&seen, now()).unwrap().entry.unwrap().loss.is_some());
+        // Where the pod was not looked for, nothing is known.
+        seen.looked_for_pod = false;
+        assert!(step(&seen, now()).is_none());
+    }
+}
+
+#[test]
+fn the_next_pod_serves_once_the_usage_of_the_one_before_is_closed() {
+    let mut seen = serving(Phase::Degraded);
+    seen.pod = Some(pod(|p| p.uid = "pod-2".to_owned()));
+    let day = due(&seen);
+    seen.heard.record = Some((day, None));
+    let plan = decide(&seen, now());
+    assert_eq!(
+        plan.status.phase,
+        Phase::Degraded,
+        "the record of the loss is made first"
+    );
+    seen.heard.record = Some((day, Some(stored(&seen, day, None))));
+    let plan = decide(&seen, now());
+    assert_eq!(plan.status.phase, Phase::Ready);
+    let usage = plan.status.usage.unwrap();
+    assert_eq!(
+        (usage.pod.as_str(), usage.losses, usage.closed),
+        ("pod-2", 1, false)
+    );
+}
+
+#[test]
+fn a_record_that_is_refused_moves_nothing_and_holds_up_nothing_else() {
+    let mut seen = serving(Phase::Ready);
+    seen.heard = heard(Answer::Page(page(vec![record(1, 0)]), true));
+    seen.tunepod.metadata.deletion_timestamp = Some(Time(now()));
+    let day = due(&seen);
+    seen.heard.record = Some((day, Some(stored(&seen, day, None))));
+    let refused = Outcome {
+        unrecorded: Some("the namespace is being terminated".to_owned()),
+        ..Outcome::default()
+    };
+    let plan = conclude(&seen, decide(&seen, now()), refused, now());
+    assert_eq!(plan.status.phase, Phase::Draining);
+    assert_eq!(said(&plan.status), "False/UsageUnwritable");
+    let usage = plan.status.usage.unwrap();
+    assert_eq!((usage.seq, usage.hash), (0, None), "nothing will be acknowledged");
+    assert!(usage.ending_since.is_some(), "the end began all the same");
+}
