@@ -78,6 +78,8 @@ pub(crate) enum Command {
     Inspect(commands::inspect::Args),
     /// Decrypt an asset to a new path that is named explicitly.
     Decrypt(commands::decrypt::Args),
+    /// Check that an audit log of the sentinel is whole, unaltered and signed.
+    Audit(commands::audit::Args),
     /// Make a small but real model directory for demos and tests.
     SampleModel(commands::sample_model::Args),
     /// Print the completion script of a shell.
@@ -100,6 +102,7 @@ impl Command {
             Self::Modelasset(args) => commands::modelasset::run(args),
             Self::Inspect(args) => commands::inspect::run(args),
             Self::Decrypt(args) => commands::decrypt::run(args),
+            Self::Audit(args) => commands::audit::run(args),
             Self::SampleModel(args) => commands::sample_model::run(args),
             Self::Completions(args) => commands::completions::run(args),
             Self::Man(args) => commands::man::run(args),

@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("trustbridge-domain", &[]),
     ("trustbridge-tbenc", &[]),
     ("trustbridge-azure", &[]),
+    ("trustbridge-secret-page", &[]),
     ("trustbridge-api", &["trustbridge-domain"]),
     ("trustbridge-kit", &["trustbridge-api", "trustbridge-domain"]),
     (
@@ -29,9 +30,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "trustbridge-sentinel",
+        &[
+            "trustbridge-azure",
+            "trustbridge-domain",
+            "trustbridge-secret-page",
+            "trustbridge-tbenc",
+        ],
+    ),
+    (
+        "trustbridge-cli",
         &["trustbridge-azure", "trustbridge-domain", "trustbridge-tbenc"],
     ),
-    ("trustbridge-cli", &["trustbridge-azure", "trustbridge-tbenc"]),
     ("trustbridge-simkit", &["trustbridge-azure"]),
     ("trustbridge-cluster", &[]),
     ("trustbridge-netpol", &[]),

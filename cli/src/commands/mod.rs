@@ -1,5 +1,6 @@
 //! One module for each command: its arguments, what it does, what it prints.
 
+pub(crate) mod audit;
 pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod decrypt;

@@ -7,6 +7,7 @@
 )]
 
 mod arguments;
+mod audit;
 mod configuration;
 mod documents;
 mod encryption;

@@ -74,7 +74,7 @@ mod stream;
 pub use budget::{Budget, MAX_BUFFER_BYTES, MAX_BUFFERS};
 pub use error::{Class, Error, Place};
 pub use header::{ALGO_AES_256_GCM_CHUNKED, HEADER_BYTES, Header, MAGIC, VERSION};
-pub use key::{KEY_BYTES, Key};
+pub use key::{KEY_BYTES, Key, KeyMemory};
 pub use layout::{
     DEFAULT_CHUNK_BYTES, MAX_CHUNK_BYTES, MAX_PLAINTEXT_BYTES, MIN_CHUNK_BYTES, RECORD_OVERHEAD, check_size,
     ciphertext_bytes, record_count,
