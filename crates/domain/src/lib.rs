@@ -5,20 +5,40 @@
 //!
 //! | Module | Decides |
 //! |---|---|
+//! | [`audit`] | what a line of the audit log is, and whether a log is whole |
+//! | [`calendar`] | half-open periods of UTC: days, weeks, months |
+//! | [`canonical`] | one text and one digest for each document |
 //! | [`names`] | how an object is called, so that "create" is the lock |
-//! | [`phase`] | which state may follow which, for quotes, orders and TunePods |
-//! | [`money`] | exact amounts and rates |
+//! | [`phase`] | which state may follow which, for quotes, orders, changes, TunePods, invoices and ends |
+//! | [`money`], [`decimal`], [`rational`] | exact amounts, rates and numbers |
 //! | [`pricing`] | the lines of a quote at list price |
+//! | [`quote`] | what a request is offered, why, and what a change costs |
+//! | [`intervals`] | when an instance was of use; sealed days, chained |
+//! | [`rating`] | the lines of an invoice, from sealed days and frozen terms |
+//! | [`invoice`] | when an invoice is issued or held, credit notes, what is owed |
+//! | [`vm_size`] | which machines can carry an offer, and why the others cannot |
 //! | [`usage`] | hours of open and closed intervals, and what they cost |
 //! | [`metering`] | usage on its way to a metering service: what to send now, what an answer means |
+//! | [`outbox`] | what a reader may take from a sentinel's outbox of usage |
 //! | [`termination`] | the durable steps between "terminate" and "closed" |
 //! | [`sentinel`] | the guard's states from boot to ready or suspended |
 
+pub mod audit;
+pub mod calendar;
+pub mod canonical;
+pub mod decimal;
+pub mod intervals;
+pub mod invoice;
 pub mod metering;
 pub mod money;
 pub mod names;
+pub mod outbox;
 pub mod phase;
 pub mod pricing;
+pub mod quote;
+pub mod rating;
+pub mod rational;
 pub mod sentinel;
 pub mod termination;
 pub mod usage;
+pub mod vm_size;

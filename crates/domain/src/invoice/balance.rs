@@ -1,0 +1,199 @@
+//! What is owed after credits and payments, and whether all invoices together are what the ledger says.
+
+use super::{CreditNote, Invoice};
+use crate::calendar::{Period, date_of_ms};
+use crate::money::{minor_to_decimal, sum};
+use crate::names::readable_name;
+use crate::phase::InvoicePhase;
+use crate::rating::{Account, Doubt, Schedule, rate};
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+/// A payment that was recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Payment {
+    /// The payer's or the bank's reference; the same one is counted once. No card numbers.
+    pub reference: String,
+    /// Amount in minor units, above 0.
+    pub amount_minor: i64,
+}
+
+/// What remains of an invoice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owed {
+    /// Its total less credits, in minor units.
+    pub credited_total: i64,
+    /// What was paid.
+    pub paid: i64,
+    /// What is still to be paid; negative when too much was.
+    pub open: i64,
+}
+
+/// A credit, a payment or a sum of invoices is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BalanceError {
+    /// A credit of nothing, or a charge in disguise.
+    #[error(
+        "`amountMinor` {0}: a credit takes back at least one minor unit; give what is taken back as a positive number"
+    )]
+    NotACredit(i64),
+    /// More is taken back than is left.
+    #[error(
+        "`amountMinor` {wanted}: invoice '{invoice}' has {left} minor units left to credit; take back at most that"
+    )]
+    TooMuch {
+        /// The invoice.
+        invoice: String,
+        /// What was asked for.
+        wanted: i64,
+        /// What is left.
+        left: i64,
+    },
+    /// A credit note of another invoice or currency.
+    #[error("credit note '{0}' is about another invoice or currency")]
+    Foreign(String),
+    /// A payment of nothing.
+    #[error("payment '{0}': its amount must be above 0")]
+    NotAPayment(String),
+    /// An amount does not fit 64 bits.
+    #[error("a sum of order '{0}' does not fit 64 bits of minor units")]
+    OutOfRange(String),
+    /// Invoices and credits are not what the ledger and the terms come to.
+    #[error("order '{order}': invoices and credits sum to {} and the ledger to {}; stop billing it and look", minor_to_decimal(*.billed), minor_to_decimal(*.rated))]
+    NotZero {
+        /// The order.
+        order: String,
+        /// Sum of all invoices and credit notes, in minor units.
+        billed: i64,
+        /// Sum of all lines, rated again from the ledger, in minor units.
+        rated: i64,
+    },
+    /// The ledger cannot be rated.
+    #[error(transparent)]
+    Doubt(#[from] Doubt),
+}
+
+/// A credit note that takes back `amount_minor` of an invoice, or the reason why not.
+pub fn credit(
+    invoice: &Invoice,
+    earlier: &[CreditNote],
+    amount_minor: i64,
+    reason: &str,
+    today: Date,
+) -> Result<CreditNote, BalanceError> {
+    if amount_minor <= 0 {
+        return Err(BalanceError::NotACredit(amount_minor));
+    }
+    let left = owed(invoice, earlier, &[])?.credited_total;
+    if amount_minor > left {
+        return Err(BalanceError::TooMuch {
+            invoice: invoice.name.clone(),
+            wanted: amount_minor,
+            left,
+        });
+    }
+    let number = (earlier.len() + 1).to_string();
+    let identity = ["CreditNote", invoice.name.as_str(), number.as_str()];
+    Ok(CreditNote {
+        name: readable_name(&format!("{}-credit-{number}", invoice.name), &identity),
+        invoice: invoice.name.clone(),
+        currency: invoice.currency.clone(),
+        amount_minor: -amount_minor,
+        reason: reason.to_owned(),
+        issued_on: today,
+    })
+}
+
+/// What remains of an invoice after `credits` and `payments`. A payment reference counts once.
+pub fn owed(invoice: &Invoice, credits: &[CreditNote], payments: &[Payment]) -> Result<Owed, BalanceError> {
+    let foreign = |c: &&CreditNote| c.invoice != invoice.name || c.currency != invoice.currency;
+    if let Some(note) = credits.iter().find(foreign) {
+        return Err(BalanceError::Foreign(note.name.clone()));
+    }
+    if let Some(payment) = payments.iter().find(|p| p.amount_minor <= 0) {
+        return Err(BalanceError::NotAPayment(payment.reference.clone()));
+    }
+    let out_of_range = || BalanceError::OutOfRange(invoice.order.clone());
+    let back = sum(credits.iter().map(|c| c.amount_minor)).ok_or_else(out_of_range)?;
+    let mut seen = std::collections::BTreeSet::new();
+    let once = payments.iter().filter(|p| seen.insert(p.reference.as_str()));
+    let paid = sum(once.map(|p| p.amount_minor)).ok_or_else(out_of_range)?;
+    let credited_total = invoice.total_minor.checked_add(back).ok_or_else(out_of_range)?;
+    Ok(Owed {
+        credited_total,
+        paid,
+        open: credited_total.checked_sub(paid).ok_or_else(out_of_range)?,
+    })
+}
+
+/// The phase that an issued invoice should have on `today`. It may not be reachable in one step from where the
+/// invoice is; the state machine decides that.
+#[must_use]
+pub fn phase(invoice: &Invoice, owed: Owed, today: Date) -> InvoicePhase {
+    if owed.credited_total == 0 && invoice.total_minor != 0 && owed.paid == 0 {
+        InvoicePhase::Credited
+    } else if owed.open <= 0 {
+        InvoicePhase::Paid
+    } else if today > invoice.due_on {
+        InvoicePhase::Overdue
+    } else if owed.paid > 0 {
+        InvoicePhase::PartiallyPaid
+    } else {
+        InvoicePhase::Issued
+    }
+}
+
+/// Rates every period of the order's life that ended by `through_ms` again from the ledger, on each of `schedules`, and
+/// compares: all invoices, and all credit notes with the corrections that they answer (`corrected_minor`, negative;
+/// 0 for none), must sum to the same. An invoice that is missing, doubled or changed does not pass.
+pub fn zero_sum(
+    account: &Account<'_>,
+    schedules: &[Schedule],
+    through_ms: i64,
+    documents: (&[Invoice], &[CreditNote]),
+    corrected_minor: i64,
+) -> Result<(), BalanceError> {
+    let out_of_range = || BalanceError::OutOfRange(account.order.to_owned());
+    let verified = account.verify()?;
+    let mut rated = corrected_minor;
+    for schedule in schedules {
+        for period in billed_periods(account, *schedule, through_ms) {
+            let lines = rate(verified, *schedule, period)?;
+            let amount = sum(lines.iter().map(|l| l.amount_minor)).ok_or_else(out_of_range)?;
+            rated = rated.checked_add(amount).ok_or_else(out_of_range)?;
+        }
+    }
+    let (invoices, credits) = documents;
+    let amounts = invoices.iter().map(|i| i.total_minor);
+    let billed = sum(amounts.chain(credits.iter().map(|c| c.amount_minor))).ok_or_else(out_of_range)?;
+    if billed != rated {
+        return Err(BalanceError::NotZero {
+            order: account.order.to_owned(),
+            billed,
+            rated,
+        });
+    }
+    Ok(())
+}
+
+/// The periods of a schedule from the first line or readiness of an order until its end, as far as they ended by
+/// `through_ms`.
+pub fn billed_periods(
+    account: &Account<'_>,
+    schedule: Schedule,
+    through_ms: i64,
+) -> impl Iterator<Item = Period> + use<> {
+    let lines = account.lines.iter().map(|l| l.from_ms);
+    let ready = account.instances.iter().filter_map(|i| i.first_ready_ms);
+    let end = account.ended_ms.unwrap_or(i64::MAX);
+    let mut at = lines.chain(ready).min().unwrap_or(end);
+    std::iter::from_fn(move || {
+        let period = (at < end)
+            .then(|| date_of_ms(at).and_then(|day| schedule.period_of(day)))
+            .flatten()?;
+        at = period.to_ms;
+        (period.to_ms <= through_ms).then_some(period)
+    })
+}
