@@ -1,11 +1,12 @@
 //! The admin port: for the kubelet and the operator, never for clients.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Query, State};
+use axum::extract::{ConnectInfo, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -15,9 +16,10 @@ use trustbridge_domain::sentinel::State as Stage;
 
 use crate::audit::{Audit, Head};
 use crate::billing::{self, Billing, Page};
+use crate::caller::is_inside;
 use crate::config::Config;
 use crate::serve::cause;
-use crate::shared::{Shared, Snapshot};
+use crate::shared::{Guard, Shared, Snapshot};
 
 /// `/drain` waits so long where nothing is asked, and never longer than `LONGEST_DRAIN`.
 const DRAIN: Duration = Duration::from_secs(25);
@@ -30,6 +32,8 @@ struct Admin {
     billing: Arc<Billing>,
     /// This process reports its usage itself: nobody else may take it away.
     bills_itself: bool,
+    /// UID of the pod; empty outside Kubernetes.
+    pod_uid: Arc<str>,
     contract_id: Arc<str>,
     asset_id: Arc<str>,
 }
@@ -50,6 +54,8 @@ struct Status<'a> {
     contract_id: &'a str,
     asset_id: &'a str,
     anchored: bool,
+    #[serde(flatten)]
+    guard: Guard,
     ciphertext_bytes: u64,
     landed_bytes: u64,
     delivered_bytes: u64,
@@ -58,7 +64,7 @@ struct Status<'a> {
     version: &'static str,
 }
 
-/// The routes.
+/// The routes. Whoever serves them says where each connection comes from.
 pub(crate) fn router(
     config: &Config,
     shared: Arc<Shared>,
@@ -70,6 +76,7 @@ pub(crate) fn router(
         audit,
         billing,
         bills_itself: config.own_meter.is_some(),
+        pod_uid: config.pod_uid.as_deref().unwrap_or_default().into(),
         contract_id: config.contract_id.as_str().into(),
         asset_id: config.asset_id.as_str().into(),
     };
@@ -131,6 +138,7 @@ async fn status(State(admin): State<Admin>) -> Response {
         contract_id: &admin.contract_id,
         asset_id: &admin.asset_id,
         anchored: facts.anchored.load(Ordering::Relaxed),
+        guard: facts.guard(),
         ciphertext_bytes: facts.ciphertext_bytes.load(Ordering::Relaxed),
         landed_bytes: facts.landed_bytes.load(Ordering::Relaxed),
         delivered_bytes: facts.delivered_bytes.load(Ordering::Relaxed),
@@ -163,13 +171,31 @@ struct Wanted {
     limit: Option<usize>,
 }
 
-async fn usage(State(admin): State<Admin>, Query(wanted): Query<Wanted>) -> Response {
+/// A page, and whose it is: addresses of pods are used again.
+#[derive(Serialize)]
+struct OwnPage<'a> {
+    pod: &'a str,
+    #[serde(flatten)]
+    page: Page,
+}
+
+async fn usage(
+    State(admin): State<Admin>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Query(wanted): Query<Wanted>,
+) -> Response {
+    if wanted.ack.is_some()
+        && let Some(refusal) = refuse_inside(&admin, peer, "/usage with ack")
+    {
+        return refusal;
+    }
     if admin.bills_itself && wanted.ack.is_some() {
         let text = "ack: this sentinel reports its usage itself (TB_METERING_URL); read without ack\n";
         return (StatusCode::CONFLICT, text).into_response();
     }
+    let pod = admin.pod_uid.clone();
     match tokio::task::spawn_blocking(move || read_usage(&admin, &wanted)).await {
-        Ok(Ok(page)) => axum::Json(page).into_response(),
+        Ok(Ok(page)) => axum::Json(OwnPage { pod: &pod, page }).into_response(),
         Ok(Err(error @ billing::Error::Unknown(_))) => {
             (StatusCode::CONFLICT, format!("{error}\n")).into_response()
         }
@@ -190,6 +216,17 @@ fn read_usage(admin: &Admin, wanted: &Wanted) -> Result<Page, billing::Error> {
     billing.page(wanted.after, wanted.limit.unwrap_or(billing::PAGE))
 }
 
+/// In a pod the model server shares the network: it must neither end the service nor throw usage away.
+fn refuse_inside(admin: &Admin, peer: SocketAddr, what: &str) -> Option<Response> {
+    let is_refused = !admin.pod_uid.is_empty() && is_inside(peer);
+    is_refused.then(|| {
+        let ip = peer.ip();
+        let text =
+            format!("{what}: {ip} is inside this pod; the kubelet and the operator ask from outside\n");
+        (StatusCode::FORBIDDEN, text).into_response()
+    })
+}
+
 #[derive(Deserialize)]
 struct Wait {
     /// Seconds.
@@ -197,7 +234,14 @@ struct Wait {
 }
 
 /// Fails readiness, turns new requests away, waits for those under way. A runtime's `preStop` calls it.
-async fn drain(State(admin): State<Admin>, Query(query): Query<Wait>) -> Response {
+async fn drain(
+    State(admin): State<Admin>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Query(query): Query<Wait>,
+) -> Response {
+    if let Some(refusal) = refuse_inside(&admin, peer, "/drain") {
+        return refusal;
+    }
     let wait = query.wait.map_or(DRAIN, Duration::from_secs).min(LONGEST_DRAIN);
     if admin.shared.drain(wait).await {
         return "drained\n".into_response();
@@ -207,106 +251,5 @@ async fn drain(State(admin): State<Admin>, Query(query): Query<Wait>) -> Respons
 }
 
 #[cfg(test)]
-mod tests {
-    use super::router;
-    use crate::audit::Audit;
-    use crate::billing::{Billing, Counter};
-    use crate::config::Config;
-    use crate::shared::Shared;
-    use axum::body::Body;
-    use axum::http::Request;
-    use http_body_util::BodyExt;
-    use std::sync::Arc;
-    use tower::ServiceExt;
-    use trustbridge_domain::sentinel::{Cause, State};
-
-    async fn get(shared: &Arc<Shared>, path: &str) -> (u16, String) {
-        let vars = [
-            ("TB_CONTRACT_ID", "contract-allow"),
-            ("TB_ASSET_ID", "asset"),
-            ("TB_EDC_ENDPOINT", "https://control.example"),
-        ];
-        let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let config = Config::load(vars).unwrap().config;
-        let audit = Arc::new(Audit::open(None, "contract-allow", "asset").unwrap());
-        let dir = tempfile::tempdir().unwrap();
-        let billing = Arc::new(Billing::open(dir.path()).unwrap());
-        billing.count(Counter::Requests, 3);
-        let request = Request::get(path).body(Body::empty()).unwrap();
-        let answer = router(&config, shared.clone(), audit, billing)
-            .oneshot(request)
-            .await
-            .unwrap();
-        let status = answer.status().as_u16();
-        let body = answer.into_body().collect().await.unwrap().to_bytes();
-        (status, String::from_utf8(body.to_vec()).unwrap())
-    }
-
-    #[tokio::test]
-    async fn probes_follow_the_state() {
-        let shared = Shared::new();
-        let decrypt = State::Decrypt { delivered: false };
-        for (state, startup, ready) in [
-            (State::Boot, 503, 503),
-            (State::Authorize, 503, 503),
-            (State::Hydrate, 503, 503),
-            (decrypt, 200, 503),
-            (State::Ready, 200, 200),
-            (State::Suspended(Cause::Denied), 503, 503),
-        ] {
-            shared.enter(state, "", "");
-            for path in ["/startupz", "/readiness"] {
-                assert_eq!(get(&shared, path).await.0, startup, "{state:?} {path}");
-            }
-            for path in ["/readyz", "/health"] {
-                assert_eq!(get(&shared, path).await.0, ready, "{state:?} {path}");
-            }
-            assert_eq!(get(&shared, "/livez").await.0, 200);
-        }
-    }
-
-    #[tokio::test]
-    async fn status_tells_state_and_reason() {
-        let shared = Shared::new();
-        shared.enter(State::Suspended(Cause::Denied), "contract_unknown", "because");
-        let (_, body) = get(&shared, "/status").await;
-        let json: serde_json::Value = serde_json::from_str(&body).unwrap();
-        assert_eq!(json["state"], "Suspended");
-        assert_eq!(json["reason"], "contract_unknown");
-        assert_eq!(json["contract_id"], "contract-allow");
-        assert_eq!(json["audit"]["seq"], 0);
-        assert!(get(&shared, "/startupz").await.1.contains("contract_unknown"));
-    }
-
-    #[tokio::test]
-    async fn usage_is_whole_once_nothing_more_can_come() {
-        let shared = Shared::new();
-        shared.enter(State::Ready, "", "");
-        let (status, body) = get(&shared, "/usage?after=0").await;
-        let json: serde_json::Value = serde_json::from_str(&body).unwrap();
-        assert_eq!(
-            (status, &json["records"], &json["last"]),
-            (200, &serde_json::json!([]), &0.into())
-        );
-        shared.set_draining(true);
-        let (_, body) = get(&shared, "/usage").await;
-        let json: serde_json::Value = serde_json::from_str(&body).unwrap();
-        assert_eq!(json["records"][0]["counters"], serde_json::json!({"requests": 3}));
-        assert_eq!(get(&shared, "/usage?after=7&ack=00").await.0, 409);
-        assert_eq!(get(&shared, "/usage?after=-1").await.0, 400);
-    }
-
-    #[tokio::test]
-    async fn draining_fails_readiness() {
-        let shared = Shared::new();
-        shared.enter(State::Ready, "", "");
-        assert_eq!(get(&shared, "/drain?wait=1").await, (200, "drained\n".to_owned()));
-        assert_eq!(get(&shared, "/readyz").await.0, 503);
-        assert!(
-            get(&shared, "/metrics")
-                .await
-                .1
-                .contains("trustbridge_sentinel_state")
-        );
-    }
-}
+#[path = "health_tests.rs"]
+mod tests;

@@ -3,6 +3,7 @@
 mod app_probe;
 mod audit;
 mod billing;
+mod caller;
 mod config;
 mod decrypt;
 mod events;
@@ -22,10 +23,18 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 use trustbridge_domain::sentinel::State;
 
 use config::{Config, Loaded, Problem, TERMINATION_LOG};
+use sys::{Fence, Fenced};
+use trustbridge_secret_page::Wiping;
+
+/// What other people's code leaves of an answer that held a key is wiped when it is freed.
+#[global_allocator]
+static HEAP: Wiping = Wiping::new();
 
 /// Exit code for settings that cannot be used: another start changes nothing (sysexits.h, `EX_CONFIG`).
 const EX_CONFIG: u8 = 78;
@@ -88,11 +97,20 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 /// One JSON object a line on stdout. Audit records pass at every level; of other people's code only warnings do,
 /// because at deeper levels it may tell URLs.
 fn start_log(level: &str) {
-    let filter = format!("warn,trustbridge_sentinel={level},trustbridge_azure={level},audit=info");
-    tracing_subscriber::fmt()
-        .json()
-        .with_env_filter(EnvFilter::new(filter))
-        .with_writer(std::io::stdout)
+    // The settings know these words only; before they are read, it is the default.
+    let level = level.parse().unwrap_or(LevelFilter::INFO);
+    let filter = Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target("trustbridge_sentinel", level)
+        .with_target("trustbridge_azure", level)
+        .with_target("audit", LevelFilter::INFO);
+    tracing_subscriber::registry()
+        .with(
+            tracing_subscriber::fmt::layer()
+                .json()
+                .with_writer(std::io::stdout),
+        )
+        .with(filter)
         .init();
 }
 
@@ -111,8 +129,31 @@ fn run(config: Config) -> anyhow::Result<ExitCode> {
         anyhow::bail!("a TLS provider was installed before main");
     }
     sys::harden().map_err(|error| anyhow::anyhow!("hardening the process: {error}"))?;
+    let fenced = close_fence(&config)?;
+    // Two do: what is heavy (digests, decryption, the proxy) has threads of its own.
     tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
         .enable_all()
         .build()?
-        .block_on(serve::serve(config))
+        .block_on(serve::serve(config, fenced))
+}
+
+/// Before the runtime has threads: each thread has the fence of the one that started it.
+fn close_fence(config: &Config) -> anyhow::Result<Fenced> {
+    let fenced = Fence::of(config)
+        .close()
+        .map_err(|error| anyhow::anyhow!("closing the process off from other files (Landlock): {error}"))?;
+    let landlock = fenced.as_str();
+    match fenced {
+        Fenced::Full => tracing::info!(landlock, "only the files of the settings can be reached"),
+        Fenced::WritesOnly => tracing::warn!(
+            landlock,
+            "every file can be read, for the program of TB_ATTESTATION; only those of the settings be written"
+        ),
+        Fenced::Partial | Fenced::No => tracing::warn!(
+            landlock,
+            "this kernel does not close the process off from other files; from Linux 6.12 on it does"
+        ),
+    }
+    Ok(fenced)
 }

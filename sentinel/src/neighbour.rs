@@ -13,7 +13,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use crate::config::RuntimeTarget;
 
-/// A new connection. It ends with the exchange: on this machine a connection costs less than keeping track.
+/// A new connection. It ends when the sender is dropped, after the exchange that it is in.
 pub(crate) async fn connect<B>(target: &RuntimeTarget, timeout: Duration) -> io::Result<SendRequest<B>>
 where
     B: Body + Send + 'static,

@@ -1,12 +1,13 @@
 //! What the tasks of one process know of each other: the state, the numbers, and who is being served.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 use trustbridge_domain::sentinel::State;
+use trustbridge_secret_page::Kind;
 
 use crate::metrics::Metrics;
 
@@ -23,6 +24,17 @@ pub(crate) struct Snapshot {
     pub(crate) message: String,
 }
 
+/// What the kernel does for this process; members are missing until they are known.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Guard {
+    /// `full`, `writes_only`, `partial` or `none`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    landlock: Option<&'static str>,
+    /// `memfd_secret`, `locked` or `plain`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_memory: Option<&'static str>,
+}
+
 /// Facts that /status shows beside the state.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
@@ -34,6 +46,10 @@ pub(crate) struct Facts {
     pub(crate) delivered_bytes: AtomicU64,
     /// Whether the manifest's digest came from a trusted side.
     pub(crate) anchored: AtomicBool,
+    /// How the kernel keeps other files out of reach.
+    landlock: OnceLock<&'static str>,
+    /// How the kernel keeps the key out of others' reach.
+    key_memory: OnceLock<&'static str>,
 }
 
 impl Facts {
@@ -51,6 +67,38 @@ impl Facts {
 
     pub(crate) fn add_delivered_bytes(&self, bytes: u64) {
         self.delivered_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_landlock(&self, word: &'static str) {
+        // It does not change while the process lives.
+        let _ = self.landlock.set(word);
+    }
+
+    /// Says the first key's kind in the log, once.
+    pub(crate) fn set_key_memory(&self, kind: Kind) {
+        let key_memory = kind.as_str();
+        if self.key_memory.set(key_memory).is_err() {
+            return;
+        }
+        match kind {
+            Kind::MemfdSecret => tracing::info!(key_memory, "the key lies in a page of its own"),
+            Kind::Locked => tracing::warn!(
+                key_memory,
+                "the key lies in a locked page, which root can read: this kernel gives no memfd_secret"
+            ),
+            Kind::Plain => tracing::warn!(
+                key_memory,
+                "the key's page may reach swap: neither memfd_secret nor a locked page is given; raise RLIMIT_MEMLOCK"
+            ),
+        }
+    }
+
+    /// What the kernel does for this process, for /status.
+    pub(crate) fn guard(&self) -> Guard {
+        Guard {
+            landlock: self.landlock.get().copied(),
+            key_memory: self.key_memory.get().copied(),
+        }
     }
 
     pub(crate) fn set_anchored(&self, anchored: bool) {

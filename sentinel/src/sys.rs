@@ -1,5 +1,11 @@
 //! What the process asks of the kernel for itself. Safe wrappers only: no `unsafe` is needed here.
 
+mod fence;
+mod key_page;
+
+pub(crate) use fence::{Fence, Fenced};
+pub(crate) use key_page::KeyPage;
+
 use std::os::fd::AsFd;
 use std::path::Path;
 

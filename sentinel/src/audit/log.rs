@@ -1,91 +1,103 @@
 //! The file of the audit log: appended to, rotated by size, never rewritten.
 //!
 //! A full file becomes `<path>.1`, the one before it `<path>.2`, and so on; the oldest goes. The chain runs
-//! through all of them: the first record of a file names the last one of the file before as its `prev`.
+//! through all of them: the first line of a file is a checkpoint that names the last line of the file before.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use trustbridge_domain::audit::{Head, MAX_LINE_BYTES, Reason, torn_sha256};
 
 /// A file's size, and how many there are with the newest: together less than the 256 MiB of the pod's volume,
 /// or the kubelet would evict the pod.
 const FILE_BYTES: u64 = 32 << 20;
 const FILES: u32 = 6;
 /// How much of an existing file is searched for its last line.
-const TAIL_BYTES: u64 = 64 << 10;
+const TAIL_BYTES: u64 = MAX_LINE_BYTES as u64;
 
-/// What a line says of the chain.
-#[derive(Deserialize)]
-pub(super) struct Tail {
-    pub(super) seq: u64,
-    pub(super) hash: String,
+/// What an earlier start left.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// The last whole line.
+    pub(super) head: Option<Head>,
+    /// Digest of what lies behind it: lines that a crash cut off.
+    pub(super) torn_sha256: Option<String>,
+    /// The chain comes from the file before; this one has no whole line yet.
+    is_new_file: bool,
+}
+
+impl Found {
+    /// What the first checkpoint of this start is.
+    pub(super) fn reason(&self) -> Reason {
+        if self.is_new_file {
+            Reason::File
+        } else {
+            Reason::Start
+        }
+    }
 }
 
 /// See the module.
 pub(super) struct Log {
     path: PathBuf,
     file: File,
+    /// Where the next line goes.
     bytes: u64,
     limit: u64,
-    /// The file does not end with a line's end.
-    torn: bool,
+    /// What lies before that place has no line's end yet.
+    lacks_end: bool,
+    /// A piece of a line that was not written whole lies there still.
+    has_piece: bool,
 }
 
 impl Log {
-    /// Opens the log and finds its last whole line. A torn one (the machine died while writing) is ended before
-    /// the next and left in place: nothing is ever taken out of a line.
-    pub(super) fn open(path: &Path) -> io::Result<(Self, Option<Tail>)> {
+    /// Opens the log and finds its last whole line. Lines that are torn (the machine died while writing) are ended
+    /// before the next and left in place; the next start's checkpoint answers for them.
+    pub(super) fn open(path: &Path) -> io::Result<(Self, Found)> {
         Self::open_with(path, FILE_BYTES)
     }
 
-    pub(super) fn open_with(path: &Path, limit: u64) -> io::Result<(Self, Option<Tail>)> {
+    pub(super) fn open_with(path: &Path, limit: u64) -> io::Result<(Self, Found)> {
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;
         }
         let mut file = append_to(path)?;
         let bytes = file.metadata()?.len();
         let tail = tail_of(&mut file, bytes)?;
-        let mut last = last_line(&tail);
-        if last.is_none() {
-            // The end came between a rotation and the first record after it.
-            last = match File::open(rotated(path, 1)) {
-                Ok(mut before) => {
-                    let bytes = before.metadata()?.len();
-                    last_line(&tail_of(&mut before, bytes)?)
-                }
-                Err(error) if error.kind() == ErrorKind::NotFound => None,
-                Err(error) => return Err(error),
-            };
-        }
+        let found = found(path, &tail, bytes)?;
         let log = Self {
             path: path.to_owned(),
             file,
             bytes,
             limit,
-            torn: tail.last().is_some_and(|byte| *byte != b'\n'),
+            lacks_end: tail.last().is_some_and(|byte| *byte != b'\n'),
+            has_piece: false,
         };
-        Ok((log, last))
+        Ok((log, found))
     }
 
-    /// Appends one line, `\n` at its end. After an error the line is not part of the log, though a piece of it
-    /// may lie there.
+    /// Appends one line, `\n` at its end. After an error nothing of the line is part of the log.
     pub(super) fn append(&mut self, line: &str) -> io::Result<()> {
-        if self.bytes > 0
-            && self.bytes + line.len() as u64 > self.limit
-            && let Err(error) = self.rotate()
-        {
-            tracing::error!(%error, "TB_AUDIT_PATH: the log was not rotated; going on in the same file");
+        if self.has_piece {
+            self.file.set_len(self.bytes)?;
+            self.has_piece = false;
         }
-        if self.torn {
-            self.put(b"\n")?;
+        let ended;
+        let line = if self.lacks_end {
+            ended = format!("\n{line}");
+            &ended
+        } else {
+            line
+        };
+        if let Err(error) = self.file.write_all(line.as_bytes()) {
+            // Where even that fails, the next line tries again before it is written.
+            self.has_piece = self.file.set_len(self.bytes).is_err();
+            return Err(error);
         }
-        match self.put(line.as_bytes()) {
-            // All but the line's end is there: to whoever reads the log that is the record.
-            Err(Unwritten(_, 1)) => Ok(()),
-            done => Ok(done?),
-        }
+        self.bytes += line.len() as u64;
+        self.lacks_end = false;
+        Ok(())
     }
 
     /// Everything that was appended is on the disk when this returns.
@@ -93,27 +105,13 @@ impl Log {
         self.file.sync_all()
     }
 
-    /// Writes the bytes; an error comes with the number of those that were not written.
-    fn put(&mut self, mut bytes: &[u8]) -> Result<(), Unwritten> {
-        while !bytes.is_empty() {
-            let error = match self.file.write(bytes) {
-                Ok(0) => ErrorKind::WriteZero.into(),
-                Ok(count) => {
-                    let (done, rest) = bytes.split_at_checked(count).unwrap_or((bytes, &[]));
-                    self.bytes += done.len() as u64;
-                    self.torn = done.last() != Some(&b'\n');
-                    bytes = rest;
-                    continue;
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => error,
-            };
-            return Err(Unwritten(error, bytes.len()));
-        }
-        Ok(())
+    /// Whether the next line belongs into a new file.
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes >= self.limit
     }
 
-    fn rotate(&mut self) -> io::Result<()> {
+    /// Puts this file behind the others and begins an empty one.
+    pub(super) fn rotate(&mut self) -> io::Result<()> {
         self.file.sync_all()?;
         // Only as far as the first free name: a rotation that failed half-way costs no second file.
         let free = (1..FILES)
@@ -125,17 +123,8 @@ impl Log {
         std::fs::rename(&self.path, rotated(&self.path, 1))?;
         self.file = append_to(&self.path)?;
         self.bytes = 0;
-        self.torn = false;
+        self.lacks_end = false;
         Ok(())
-    }
-}
-
-/// An error, and how many bytes it left unwritten.
-struct Unwritten(io::Error, usize);
-
-impl From<Unwritten> for io::Error {
-    fn from(unwritten: Unwritten) -> Self {
-        unwritten.0
     }
 }
 
@@ -157,9 +146,56 @@ fn tail_of(file: &mut File, bytes: u64) -> io::Result<Vec<u8>> {
     Ok(tail)
 }
 
-fn last_line(tail: &[u8]) -> Option<Tail> {
-    tail.rsplit(|byte| *byte == b'\n')
-        .find_map(|line| serde_json::from_slice(line).ok())
+/// What the end of a file of so many bytes tells; where it has no whole line, what the file before it tells.
+fn found(path: &Path, tail: &[u8], bytes: u64) -> io::Result<Found> {
+    let (head, behind) = last_line(tail);
+    if head.is_none() && bytes > TAIL_BYTES {
+        let text = format!(
+            "no whole record in the last {TAIL_BYTES} bytes; move the file away so that a new log can begin"
+        );
+        return Err(io::Error::new(ErrorKind::InvalidData, text));
+    }
+    let torn_sha256 = (!behind.is_empty()).then(|| {
+        let end: &[u8] = if behind.ends_with(b"\n") { b"" } else { b"\n" };
+        torn_sha256(&[behind, end].concat())
+    });
+    let before = match head {
+        Some(_) => None,
+        // The end came between a rotation and the first whole line after it.
+        None => match File::open(rotated(path, 1)) {
+            Ok(mut before) => {
+                let bytes = before.metadata()?.len();
+                last_line(&tail_of(&mut before, bytes)?).0
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        },
+    };
+    Ok(Found {
+        is_new_file: before.is_some(),
+        head: head.or(before),
+        torn_sha256,
+    })
+}
+
+/// The last whole line, and what lies behind it.
+fn last_line(tail: &[u8]) -> (Option<Head>, &[u8]) {
+    let mut end = tail.len();
+    loop {
+        let before = tail.get(..end).unwrap_or_default();
+        let start = before
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |place| place + 1);
+        if let Some(head) = Head::of_line(before.get(start..).unwrap_or_default()) {
+            let behind = tail.get(end..).unwrap_or_default();
+            return (Some(head), behind.strip_prefix(b"\n").unwrap_or(behind));
+        }
+        if start == 0 {
+            return (None, tail);
+        }
+        end = start - 1;
+    }
 }
 
 #[cfg(test)]
@@ -173,15 +209,16 @@ mod tests {
         let path = dir.path().join("audit.jsonl");
         let mut log = Log::open(&path).unwrap().0;
         log.append("one\n").unwrap();
-        // A file that is open for reading only takes no write.
+        // A file that is open for reading only takes no write, and cannot be cut either.
         let good = std::mem::replace(&mut log.file, File::open(&path).unwrap());
+        log.append("two\n").unwrap_err();
+        assert!(log.has_piece);
         log.append("two\n").unwrap_err();
         log.file = good;
         // What a full volume took of a line.
-        log.put(b"tw").map_err(std::io::Error::from).unwrap();
-        assert!(log.torn);
+        std::io::Write::write_all(&mut log.file, b"tw").unwrap();
         log.append("three\n").unwrap();
-        assert_eq!(read_to_string(&path).unwrap(), "one\ntw\nthree\n");
+        assert_eq!(read_to_string(&path).unwrap(), "one\nthree\n");
     }
 
     #[test]
@@ -190,6 +227,9 @@ mod tests {
         let path = dir.path().join("audit.jsonl");
         let mut log = Log::open_with(&path, 16).unwrap().0;
         for number in 0..40 {
+            if log.is_full() {
+                log.rotate().unwrap();
+            }
             log.append(&format!("{number:07}\n")).unwrap();
         }
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 6);

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 pub(crate) use counters::Counter;
 pub(crate) use meter::AnswerMeter;
 pub(crate) use outbox::{Error, Page};
-pub(crate) use run::{close, own_meter, run};
+pub(crate) use run::{close, on_own_thread, own_meter, run};
 pub(crate) use tariff::{DEFAULT as DEFAULT_DIMENSIONS, Term, parse as parse_dimensions};
 
 use crate::metrics::Metrics;
@@ -109,7 +109,7 @@ impl Billing {
         Ok(())
     }
 
-    /// Whether it is time to close the interval, where `interval` is the usual length.
+    /// Whether it is time to close the interval, where `interval` is the usual length. It may wait for the disk.
     fn is_time(&self, interval: Duration) -> bool {
         let crowded = self.outbox.lock().is_crowded();
         let length = if crowded {

@@ -69,6 +69,27 @@ fn credential(own: &OwnMeter, http: &Client) -> anyhow::Result<Credential> {
     Ok(Credential::Exchanged(TokenSource::new(http.clone(), identity)))
 }
 
+/// Runs `task` on a thread of its own until `stop`: outbox and books wait for the disk, and so does whoever asks them
+/// meanwhile. Nothing that serves may wait with them.
+pub(crate) fn on_own_thread(
+    task: impl Future<Output = ()> + Send + 'static,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Handle::current();
+    let until = async move {
+        tokio::select! {
+            // What is left off in the middle is as after a kill, and the outbox and the books survive that.
+            biased;
+            () = stop.cancelled() => {}
+            () = task => {}
+        }
+    };
+    std::thread::Builder::new()
+        .name("billing".to_owned())
+        .spawn(move || runtime.block_on(until))
+        .map(drop)
+}
+
 /// Runs until `stop`. The last interval is closed by whoever stops it, after the last answer.
 pub(crate) async fn run(
     billing: Arc<Billing>,
@@ -218,5 +239,57 @@ fn message(suspension: Suspension) -> String {
              start again",
             reason(suspension)
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{on_own_thread, run};
+    use crate::billing::{Billing, Counter};
+    use crate::events::Events;
+    use crate::shared::Shared;
+    use std::sync::{Arc, mpsc};
+    use std::time::{Duration, Instant};
+    use tokio_util::sync::CancellationToken;
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_disk_that_hangs_holds_up_nothing_that_serves() {
+        let dir = tempfile::tempdir().unwrap();
+        let billing = Arc::new(Billing::open(dir.path()).unwrap());
+        // Somebody waits for the disk with the outbox in hand.
+        let (held, is_held) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let outbox = billing.clone();
+        let holder = std::thread::spawn(move || {
+            let _outbox = outbox.outbox.lock();
+            held.send(()).unwrap();
+            released.recv_timeout(Duration::from_secs(20)).is_ok()
+        });
+        is_held.recv().unwrap();
+        let (shared, stop) = (Shared::new(), CancellationToken::new());
+        let (events, _happened) = Events::channel();
+        let interval = Duration::from_millis(5);
+        let task = run(billing.clone(), None, interval, shared, events, stop.clone());
+        on_own_thread(task, stop.clone()).unwrap();
+        let began = Instant::now();
+        for _ in 0..20 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(
+            began.elapsed() < Duration::from_secs(10),
+            "it waited for the disk"
+        );
+        release.send(()).unwrap();
+        assert!(holder.join().unwrap(), "the disk hung until here");
+        // And once the disk answers, intervals are closed.
+        billing.count(Counter::Requests, 1);
+        while billing.page(0, 1).unwrap().is_empty() {
+            assert!(
+                began.elapsed() < Duration::from_secs(20),
+                "no interval was closed"
+            );
+            tokio::time::sleep(interval).await;
+        }
+        stop.cancel();
     }
 }

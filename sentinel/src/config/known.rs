@@ -4,7 +4,6 @@
 pub(super) const ELSEWHERE: &[&str] = &[
     "TB_POD_NAME",
     "TB_POD_NAMESPACE",
-    "TB_POD_UID",
     "TB_CONTROL_SOCKET",
     "TB_ADAPTERS_DIR",
     "TB_TRAINING_DATA_DIR",

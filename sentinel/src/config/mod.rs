@@ -120,6 +120,8 @@ pub(crate) struct Config {
     pub(crate) manifest_sha256: Option<String>,
     pub(crate) attestation: Attestation,
     pub(crate) node_name: Option<String>,
+    /// UID of the pod, by which the webhook says that this is Kubernetes; a machine of its own has none.
+    pub(crate) pod_uid: Option<String>,
     pub(crate) tokens_path: Option<PathBuf>,
     pub(crate) proxy_allow: Vec<AllowedPath>,
     pub(crate) audit_path: Option<PathBuf>,
@@ -180,6 +182,7 @@ impl Config {
             manifest_sha256: r.sha256("TB_MANIFEST_SHA256"),
             attestation: r.attestation("TB_ATTESTATION"),
             node_name: r.optional("TB_NODE_NAME"),
+            pod_uid: r.optional("TB_POD_UID"),
             tokens_path: r.optional_path("TB_TOKENS_PATH"),
             proxy_allow: r.allow_list("TB_PROXY_ALLOW"),
             audit_path: r.optional_path("TB_AUDIT_PATH"),

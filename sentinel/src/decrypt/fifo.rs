@@ -7,6 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
 use tokio::io::{AsyncWriteExt as _, Interest};
 use tokio::net::unix::pipe::{OpenOptions, Sender};
 use tokio::time::sleep;
@@ -23,6 +24,9 @@ const LATER_LOOK: Duration = Duration::from_millis(100);
 /// How often the pipe is looked at while its reader takes the rest.
 const REST_LOOK: Duration = Duration::from_millis(2);
 
+/// What the pipe holds: as much as the kernel gives to everybody, so that neither side waits for the other often.
+const PIPE_BYTES: i32 = 1 << 20;
+
 /// How one stream ended.
 enum Stream {
     /// The reader took every byte.
@@ -37,6 +41,10 @@ pub(super) async fn offer(job: &Job, ledger: &Ledger, stop: &CancellationToken) 
         let mut look = FIRST_LOOK;
         loop {
             let pipe = reader_of(job, look).await?;
+            if let Err(error) = fcntl(&pipe, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES)) {
+                // Too many pipes of this user are large; this one works as it is, more slowly.
+                tracing::debug!(%error, file = job.file.shown(), "the pipe stays small");
+            }
             // One reader for one stream: two would each get half of it.
             volume::unlink(&job.place)?;
             ledger.began(job.index);

@@ -23,6 +23,7 @@ use crate::config::{Config, DeliveryMode};
 use crate::events::Events;
 use crate::hydrate::{Asset, AssetFile};
 use crate::shared::Shared;
+use crate::sys::KeyPage;
 
 pub(crate) use volume::Volume;
 
@@ -121,7 +122,7 @@ pub(crate) struct Delivery {
     writers: TaskTracker,
 }
 
-/// One file with its place and its key.
+/// One file with its place, and the asset's key.
 struct Job {
     index: usize,
     file: AssetFile,
@@ -222,9 +223,15 @@ fn jobs<'a>(
         file: file.clone(),
         place: volume.place_of(file.path.as_deref()),
         chunk_bytes: asset.chunk_bytes,
-        key: match &file.path {
-            Some(path) => Arc::new(key.derive_file(path)),
-            None => key.clone(),
-        },
+        key: key.clone(),
     })
+}
+
+/// The key of one file: made when it is needed, in a page of its own, and gone when its reader is made.
+fn file_key(asset_key: &Arc<Key>, file: &AssetFile) -> Result<Arc<Key>, Error> {
+    let Some(path) = &file.path else {
+        return Ok(asset_key.clone());
+    };
+    let page = KeyPage::new().map_err(|error| Error::io("memory for a file's key", error))?;
+    Ok(Arc::new(asset_key.derive_file_in(Box::new(page), path)))
 }

@@ -11,7 +11,7 @@ use nix::unistd::mkfifo;
 use tokio_util::sync::CancellationToken;
 use trustbridge_tbenc::{Decrypt, Expected, unobserved};
 
-use super::{Error, Job};
+use super::{Error, Job, file_key};
 use crate::config::Config;
 
 /// The places of the plaintext.
@@ -131,10 +131,11 @@ pub(super) fn write_ram_file(job: &Job) -> Result<(), Error> {
         chunk_bytes: job.chunk_bytes,
         sha256_ciphertext: &job.file.sha256_ciphertext,
     };
+    let key = file_key(&job.key, &job.file)?;
     let decrypt = Decrypt {
         // The ciphertext's digest is what the manifest anchors; nobody asks for the plaintext's here.
         plaintext_digest: false,
-        ..Decrypt::new(&job.key, expected)
+        ..Decrypt::new(&key, expected)
     };
     if let Err(error) = decrypt.run(source, target, unobserved) {
         report(&partial, remove(&partial));

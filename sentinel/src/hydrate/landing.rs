@@ -1,7 +1,8 @@
 //! Where one file's ciphertext lands: preallocated, written at offsets, hashed in order.
 //!
 //! Beside the file lies a journal of complete ranges, so that another start goes on where this one ended. The
-//! journal decides nothing but what is fetched: the digest is computed over what the disk holds, always.
+//! journal decides nothing but what is fetched: the digest is computed over what was written, or over what the
+//! disk holds where an earlier start wrote it. Whoever reads the disk later checks every record's tag.
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
@@ -85,11 +86,18 @@ impl Landing {
         self.resumed.iter().map(of).sum()
     }
 
-    /// Writes at an offset and gives the emptied buffer back.
+    /// Writes at an offset and gives the emptied buffer back. Bytes that come next in order are hashed while they
+    /// are at hand; the others are read again when their turn comes.
     pub(super) async fn write(&self, at: u64, mut bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
-        let file = self.file.clone();
+        let (file, digest) = (self.file.clone(), self.digest.clone());
         blocking(&self.path, move |_| {
             file.write_all_at(&bytes, at)?;
+            // Locked means that another worker is hashing what comes before.
+            if let Ok(mut digest) = digest.try_lock()
+                && let Some(digest) = digest.as_mut().filter(|digest| digest.upto == at)
+            {
+                digest.pass(&bytes);
+            }
             bytes.clear();
             Ok(bytes)
         })
@@ -154,6 +162,9 @@ impl Landing {
 
 impl Digest {
     fn go_on(&mut self, file: &File, frontier: u64) -> io::Result<()> {
+        if self.upto >= frontier {
+            return Ok(());
+        }
         let mut buffer = vec![0; HASH_BYTES];
         while self.upto < frontier {
             let wanted = usize::try_from(frontier - self.upto)
@@ -161,10 +172,14 @@ impl Digest {
                 .min(HASH_BYTES);
             let piece = buffer.get_mut(..wanted).unwrap_or_default();
             file.read_exact_at(piece, self.upto)?;
-            self.sha256.update(piece);
-            self.upto += wanted as u64;
+            self.pass(piece);
         }
         Ok(())
+    }
+
+    fn pass(&mut self, piece: &[u8]) {
+        self.sha256.update(piece);
+        self.upto += piece.len() as u64;
     }
 }
 

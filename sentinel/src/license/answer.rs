@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use trustbridge_secret_page::Kind;
 use trustbridge_tbenc::Key;
 use zeroize::Zeroizing;
 
 use super::Error;
+use crate::sys::KeyPage;
 
 /// An authorisation is asked for again after a day at the latest, however long the answer says it lives.
 const LONGEST_LIFE: Duration = Duration::from_hours(24);
@@ -24,6 +26,7 @@ pub(super) struct Answer {
     pub(super) sas_url: Option<Zeroizing<String>>,
     pub(super) files: BTreeMap<String, Zeroizing<String>>,
     pub(super) key: Key,
+    pub(super) key_memory: Kind,
     pub(super) manifest_sha256: Option<String>,
     pub(super) life: Duration,
     pub(super) refresh_after: Option<Duration>,
@@ -128,7 +131,10 @@ impl Raw {
         let key_text = self
             .decryption_key_hex
             .ok_or_else(|| missing("decryption_key_hex"))?;
-        let key = Key::from_hex(&key_text.0)
+        let page = KeyPage::new()
+            .map_err(|error| Error::Unavailable(format!("there is no memory for the key: {error}")))?;
+        let key_memory = page.kind();
+        let key = Key::from_hex_in(Box::new(page), &key_text.0)
             .map_err(|error| Error::Contradiction(format!("decryption_key_hex: {error}")))?;
         let manifest_url = https(
             "manifest_url",
@@ -157,6 +163,7 @@ impl Raw {
             sas_url,
             files,
             key,
+            key_memory,
             manifest_sha256: self.manifest_sha256.map(|digest| digest.to_ascii_lowercase()),
             life: until(now, expires_at),
             refresh_after: self.refresh_after.map(|after| match after {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use trustbridge_azure::http::redact;
+use trustbridge_secret_page::Kind;
 use trustbridge_tbenc::Key;
 use zeroize::Zeroizing;
 
@@ -25,6 +26,8 @@ pub(crate) struct Grant {
     pub(crate) manifest_sha256: Option<String>,
     /// The asset's key. All generations share the first one's memory.
     pub(crate) key: Arc<Key>,
+    /// How far the key is out of others' reach.
+    pub(crate) key_memory: Kind,
     sas_url: Option<Zeroizing<String>>,
     files: BTreeMap<String, Zeroizing<String>>,
     accepted: Instant,
@@ -41,7 +44,7 @@ impl Grant {
                 "it is for asset {other:?}, asked was {asset_id:?}"
             )));
         }
-        let mut key = Arc::new(answer.key);
+        let (mut key, mut key_memory) = (Arc::new(answer.key), answer.key_memory);
         let mut manifest_sha256 = answer.manifest_sha256;
         if let Some(before) = before {
             if before.key.commitment(asset_id) != key.commitment(asset_id) {
@@ -58,6 +61,7 @@ impl Grant {
                 ));
             }
             key = before.key.clone();
+            key_memory = before.key_memory;
             manifest_sha256 = manifest_sha256.or_else(|| before.manifest_sha256.clone());
         }
         // 80 % of the life, so that a renewal has time to be tried again.
@@ -70,6 +74,7 @@ impl Grant {
             manifest_url: answer.manifest_url,
             manifest_sha256,
             key,
+            key_memory,
             sas_url: answer.sas_url,
             files: answer.files,
             accepted: Instant::now(),

@@ -199,6 +199,8 @@ impl License {
         Request::post(format!("{}/api/v1/license/authorize", self.endpoint))
             .header("content-type", "application/json")
             .header("accept", "application/json")
+            // A connection that is kept keeps buffers, and in them the key.
+            .header("connection", "close")
             .body(Bytes::from(body))
             .map_err(|error| passing(error.to_string()))
     }

@@ -11,6 +11,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 use trustbridge_tbenc::Sha256;
 
+use super::upstream::{Connection, Upstream};
 use super::{BoxError, REQUEST_BYTES, Record};
 use crate::audit::{Audit, Entry, Outcome};
 use crate::billing::AnswerMeter;
@@ -132,26 +133,57 @@ impl Drop for Ending {
     }
 }
 
+/// How long the runtime has said nothing. Most answers are there at once and never need the clock.
+#[derive(Default)]
+struct Silence {
+    alarm: Option<Pin<Box<Sleep>>>,
+    /// The alarm was set since the last frame.
+    set: bool,
+}
+
+impl Silence {
+    fn is_over(&mut self) {
+        self.set = false;
+    }
+
+    fn is_too_long(&mut self, cx: &mut Context<'_>) -> bool {
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep(IDLE)));
+        if !self.set {
+            alarm.as_mut().reset(Instant::now() + IDLE);
+            self.set = true;
+        }
+        alarm.as_mut().poll(cx).is_ready()
+    }
+}
+
 /// The answer's body on its way to the client.
 pub(super) struct AnswerBody {
     inner: Incoming,
-    idle: Pin<Box<Sleep>>,
+    silence: Silence,
     tally: Tally,
     failed: bool,
     ended: bool,
+    /// The connection that the answer comes from, and where it goes when all of it came.
+    way_back: Option<(Arc<Upstream>, Connection)>,
     /// Of an answer that is billed.
     meter: Option<AnswerMeter>,
     ending: Ending,
 }
 
 impl AnswerBody {
-    pub(super) fn new(inner: Incoming, meter: Option<AnswerMeter>, ending: Ending) -> Self {
+    pub(super) fn new(
+        inner: Incoming,
+        meter: Option<AnswerMeter>,
+        ending: Ending,
+        way_back: (Arc<Upstream>, Connection),
+    ) -> Self {
         Self {
             inner,
-            idle: Box::pin(sleep(IDLE)),
+            silence: Silence::default(),
             tally: Tally::default(),
             failed: false,
             ended: false,
+            way_back: Some(way_back),
             meter,
             ending,
         }
@@ -173,7 +205,7 @@ impl Body for AnswerBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match Pin::new(&mut self.inner).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
-                self.idle.as_mut().reset(Instant::now() + IDLE);
+                self.silence.is_over();
                 if let Some(data) = frame.data_ref() {
                     self.tally.add(data);
                     if let Some(meter) = &mut self.meter {
@@ -187,10 +219,10 @@ impl Body for AnswerBody {
                 self.ended = true;
                 Poll::Ready(None)
             }
-            Poll::Pending => match self.idle.as_mut().poll(cx) {
-                Poll::Ready(()) => self.fail("the runtime stopped in the middle of its answer".into()),
-                Poll::Pending => Poll::Pending,
-            },
+            Poll::Pending if self.silence.is_too_long(cx) => {
+                self.fail("the runtime stopped in the middle of its answer".into())
+            }
+            Poll::Pending => Poll::Pending,
         }
     }
 
@@ -212,6 +244,11 @@ impl Drop for AnswerBody {
             (false, true) => Outcome::Ok,
             (false, false) => Outcome::ClientClosed,
         };
+        if outcome == Outcome::Ok
+            && let Some((upstream, connection)) = self.way_back.take()
+        {
+            upstream.keep(connection);
+        }
         let answer = std::mem::take(&mut self.tally);
         if let Some(meter) = &self.meter {
             meter.end(self.ending.request_bytes());

@@ -10,13 +10,12 @@ use hyper::body::Incoming;
 
 use super::body::{AnswerBody, Ending, RequestBody, SharedTally};
 use super::refusal::Refusal;
+use super::upstream::{self, Connection};
 use super::{Answer, Proxy, Record, headers};
 use crate::audit::Outcome;
 use crate::billing::AnswerMeter;
-use crate::neighbour;
 use crate::shared::InFlight;
 
-const CONNECT: Duration = Duration::from_secs(5);
 /// A long completion without streaming answers after minutes.
 const ANSWER: Duration = Duration::from_mins(10);
 /// What a record says where the client went away before there was a status. No RFC has a word for it; logs of
@@ -40,7 +39,7 @@ pub(super) async fn forward(
         guard: Some(guard),
     };
     match ask(proxy, request, &ending.request).await {
-        Ok(answer) => {
+        Ok((answer, connection)) => {
             let (parts, body) = answer.into_parts();
             ending.status = parts.status.as_u16();
             let meter = is_billed(record, parts.status).then(|| {
@@ -50,9 +49,10 @@ pub(super) async fn forward(
                     .and_then(|kind| kind.to_str().ok());
                 AnswerMeter::begin(Arc::clone(&proxy.billing), kind)
             });
-            let mut answer = Response::new(AnswerBody::new(body, meter, ending).boxed());
+            let way_back = (Arc::clone(&proxy.upstream), connection);
+            let mut answer = Response::new(AnswerBody::new(body, meter, ending, way_back).boxed());
             *answer.status_mut() = parts.status;
-            *answer.headers_mut() = headers::to_client(&parts.headers);
+            *answer.headers_mut() = headers::to_client(parts.headers);
             Ok(answer)
         }
         Err(refused) => {
@@ -73,21 +73,19 @@ async fn ask(
     proxy: &Proxy,
     request: Request<Incoming>,
     tally: &SharedTally,
-) -> Result<Response<Incoming>, (Refusal, Outcome)> {
+) -> Result<(Response<Incoming>, Connection), (Refusal, Outcome)> {
     let upstream = |refusal| (refusal, Outcome::UpstreamError);
     let request = rewrite(request, tally.clone()).map_err(|_| (Refusal::not_found(), Outcome::Refused))?;
-    let mut sender = neighbour::connect(&proxy.target, CONNECT)
-        .await
-        .map_err(|error| {
+    match tokio::time::timeout(ANSWER, proxy.upstream.send(request)).await {
+        Ok(Ok(answered)) => Ok(answered),
+        Ok(Err(upstream::Error::Unreachable(error))) => {
             tracing::warn!(%error, "the runtime cannot be reached");
-            upstream(Refusal::unreachable())
-        })?;
-    match tokio::time::timeout(ANSWER, sender.send_request(request)).await {
-        Ok(Ok(answer)) => Ok(answer),
+            Err(upstream(Refusal::unreachable()))
+        }
         Ok(Err(_)) if tally.lock().unwrap_or_else(PoisonError::into_inner).too_large() => {
             Err((Refusal::too_large(), Outcome::Refused))
         }
-        Ok(Err(error)) => {
+        Ok(Err(upstream::Error::Broken(error))) => {
             tracing::warn!(%error, "the runtime gave no answer");
             Err(upstream(Refusal::unreachable()))
         }
@@ -102,6 +100,6 @@ fn rewrite(request: Request<Incoming>, tally: SharedTally) -> http::Result<Reque
         .method(parts.method)
         .uri(target)
         .body(RequestBody::new(body, tally))?;
-    *rewritten.headers_mut() = headers::to_runtime(&parts.headers);
+    *rewritten.headers_mut() = headers::to_runtime(parts.headers);
     Ok(rewritten)
 }

@@ -82,11 +82,13 @@ impl Scanner {
                     self.place = Place::Body(left - here as u64);
                 }
                 Place::Head => {
-                    let Some((first, rest)) = bytes.split_first() else {
-                        return;
+                    let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
+                        return self.keep(bytes);
                     };
-                    bytes = rest;
-                    self.byte(*first);
+                    let (before, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
+                    bytes = rest.get(1..).unwrap_or_default();
+                    self.keep(before);
+                    self.end_of_line();
                 }
             }
             if bytes.is_empty() && !matches!(self.place, Place::Body(0)) {
@@ -95,16 +97,16 @@ impl Scanner {
         }
     }
 
-    fn byte(&mut self, byte: u8) {
-        if byte != b'\n' {
-            if self.line.len() < LINE_BYTES {
-                self.line.push(byte);
-            } else {
-                self.cut = true;
-            }
-            return;
-        }
+    /// A piece of a line.
+    fn keep(&mut self, piece: &[u8]) {
+        let room = LINE_BYTES.saturating_sub(self.line.len());
+        self.cut |= piece.len() > room;
+        self.line.extend_from_slice(piece.get(..room).unwrap_or(piece));
+    }
+
+    fn end_of_line(&mut self) {
         let cut = std::mem::take(&mut self.cut);
+        // Taken out and put back, so that its memory serves the next line.
         let mut line = std::mem::take(&mut self.line);
         if line.last() == Some(&b'\r') {
             line.pop();
@@ -118,6 +120,8 @@ impl Scanner {
                 self.header(&line, cut);
             }
         }
+        line.clear();
+        self.line = line;
     }
 
     /// Long values are ordinary (a bearer token is one); a length whose end was not seen is not.

@@ -39,7 +39,7 @@ pub(super) fn check_framing(headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// The headers that the runtime sees.
-pub(super) fn to_runtime(client: &HeaderMap) -> HeaderMap {
+pub(super) fn to_runtime(client: HeaderMap) -> HeaderMap {
     let mut headers = end_to_end(client);
     for name in OURS {
         headers.remove(name);
@@ -54,19 +54,21 @@ pub(super) fn to_runtime(client: &HeaderMap) -> HeaderMap {
 }
 
 /// The headers that the client sees.
-pub(super) fn to_client(runtime: &HeaderMap) -> HeaderMap {
+pub(super) fn to_client(runtime: HeaderMap) -> HeaderMap {
     let mut headers = end_to_end(runtime);
     headers.remove(http::header::SERVER);
     headers
 }
 
-fn end_to_end(all: &HeaderMap) -> HeaderMap {
-    let mut headers = all.clone();
-    for value in all.get_all(CONNECTION) {
-        let names = value.to_str().unwrap_or_default().split(',');
-        for name in names.filter_map(|name| name.trim().parse::<HeaderName>().ok()) {
-            headers.remove(name);
-        }
+fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(|value| value.to_str().unwrap_or_default().split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
     }
     for name in HOP_BY_HOP {
         headers.remove(name);
@@ -92,7 +94,7 @@ mod tests {
 
     #[test]
     fn what_names_a_hop_ends_there() {
-        let headers = to_runtime(&map(&[
+        let headers = to_runtime(map(&[
             ("connection", "close, x-mine"),
             ("x-mine", "1"),
             ("keep-alive", "5"),
@@ -116,7 +118,7 @@ mod tests {
 
     #[test]
     fn answers_keep_their_length_and_lose_the_servers_name() {
-        let headers = to_client(&map(&[
+        let headers = to_client(map(&[
             ("content-length", "3"),
             ("server", "uvicorn"),
             ("transfer-encoding", "chunked"),

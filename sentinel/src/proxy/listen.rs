@@ -14,7 +14,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -30,6 +30,8 @@ const OTHER_FILES: usize = 64;
 const HEAD_TIME: Duration = Duration::from_secs(30);
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 const HEAD_BYTES: usize = 64 << 10;
+/// When no request came for so long after the end began, kept connections are closed.
+const LAST_REQUEST: Duration = Duration::from_millis(500);
 /// For the last bytes of the last answer to reach their client.
 const LINGER: Duration = Duration::from_secs(2);
 /// After an error of accept (no file descriptor left) the loop must not spin.
@@ -55,8 +57,38 @@ pub(crate) fn tls_acceptor(pair: &CertPair) -> Result<TlsAcceptor, String> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Serves until `stop`; then lets every connection finish the answer that it is in.
-pub(crate) async fn serve(
+/// Serves until `stop`, on a thread of its own; the receiver hears of the end.
+///
+/// One thread, because a request is microseconds of work here: handed from one thread to another and back it costs as
+/// much again, and one core carries more requests than a model answers.
+pub(crate) fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    proxy: Arc<Proxy>,
+    stop: CancellationToken,
+) -> io::Result<oneshot::Receiver<()>> {
+    let listener = listener.into_std()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (ended, hear) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("proxy".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                match TcpListener::from_std(listener) {
+                    Ok(listener) => accept_all(listener, tls, proxy, stop).await,
+                    Err(error) => tracing::error!(%error, "the public port cannot be served"),
+                }
+            });
+            // Nobody listens when the process did not wait for the end.
+            let _ = ended.send(());
+        })?;
+    Ok(hear)
+}
+
+/// Accepts until `stop`; then lets every connection finish the answer that it is in.
+async fn accept_all(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     proxy: Arc<Proxy>,
@@ -138,8 +170,9 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (stream, findings) = Watched::new(stream);
+    let served = proxy.clone();
     let service = service_fn(move |request| {
-        let (proxy, findings) = (proxy.clone(), findings.clone());
+        let (proxy, findings) = (served.clone(), findings.clone());
         async move { Ok::<_, Infallible>(proxy.handle(request, &findings).await) }
     });
     let serving = http1::Builder::new()
@@ -150,10 +183,15 @@ where
     let mut serving = std::pin::pin!(serving);
     let ended = tokio::select! {
         ended = &mut serving => ended,
-        () = stop.cancelled() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
-        }
+        // Not closed at once: a client that was told nothing of the end may have sent its next request already. It gets
+        // an answer that says so, and with it the end of the connection.
+        () = stop.cancelled() => tokio::select! {
+            ended = &mut serving => ended,
+            () = proxy.quiet(LAST_REQUEST) => {
+                serving.as_mut().graceful_shutdown();
+                serving.await
+            }
+        },
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "connection");

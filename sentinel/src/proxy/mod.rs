@@ -10,6 +10,7 @@ mod routes;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod upstream;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,12 +26,13 @@ use trustbridge_tbenc::hex_digest;
 
 use crate::audit::{Audit, Entry, Outcome};
 use crate::billing::Billing;
-use crate::config::{Config, RuntimeTarget};
+use crate::config::Config;
 use crate::shared::Shared;
 use framing::Findings;
 use refusal::Refusal;
 use routes::Routes;
 use tokens::Tokens;
+use upstream::Upstream;
 
 pub(crate) use listen::{serve, tls_acceptor};
 
@@ -46,7 +48,7 @@ type Answer = Response<BoxBody<Bytes, BoxError>>;
 
 /// See the module.
 pub(crate) struct Proxy {
-    target: RuntimeTarget,
+    upstream: Arc<Upstream>,
     routes: Routes,
     tokens: Option<Tokens>,
     audit: Arc<Audit>,
@@ -62,7 +64,7 @@ impl Proxy {
         billing: Arc<Billing>,
     ) -> Self {
         Self {
-            target: config.runtime.clone(),
+            upstream: Arc::new(Upstream::new(config.runtime.clone())),
             routes: Routes::new(&config.proxy_allow),
             tokens: config.tokens_path.clone().map(Tokens::new),
             audit,
@@ -85,7 +87,7 @@ impl Proxy {
     /// Answers one request. `/health` is for load balancers and leaves no record.
     async fn handle(&self, request: Request<Incoming>, findings: &Findings) -> Answer {
         let mut answer = self.answer(request, findings).await;
-        if findings.is_last() {
+        if findings.is_last() || self.shared.is_draining() {
             answer
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));

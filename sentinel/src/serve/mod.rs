@@ -9,6 +9,7 @@ mod tasks;
 pub(crate) use report::{SETTINGS, cause, write_report};
 
 use std::io;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -32,6 +34,7 @@ use crate::hydrate::Asset;
 use crate::license::License;
 use crate::proxy::{self, Proxy};
 use crate::shared::Shared;
+use crate::sys::Fenced;
 use crate::{health, sys};
 
 /// From SIGTERM to the end, at most.
@@ -43,11 +46,12 @@ const WRITERS: Duration = Duration::from_secs(5);
 type Slot<T> = Arc<std::sync::Mutex<Option<T>>>;
 
 /// Runs until it is told to end. The code is 0 after SIGTERM, 1 when another start may do better.
-pub(crate) async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+pub(crate) async fn serve(config: Config, fenced: Fenced) -> anyhow::Result<ExitCode> {
     // Before anything can wait: nobody may take what an earlier start left for ours.
     Volume::of(&config).clear();
     let mut stop = Stop::new()?;
     let (mut driver, mut happened) = Driver::new(config)?;
+    driver.shared.facts.set_landlock(fenced.as_str());
     let admin = TcpListener::bind(driver.config.admin_addr)
         .await
         .map_err(|error| {
@@ -60,7 +64,9 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<ExitCode> {
         driver.audit.clone(),
         driver.billing.clone(),
     );
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move { axum::serve(admin, router).await });
+    driver.keep_audit();
     driver.bill()?;
     driver.events.send(Event::Started);
     let code = driver.run(&mut happened, &mut stop).await;
@@ -107,7 +113,7 @@ struct Driver {
     tasks: Vec<AbortHandle>,
     watching: CancellationToken,
     delivering: TaskTracker,
-    public: Option<(CancellationToken, JoinHandle<()>)>,
+    public: Option<(CancellationToken, oneshot::Receiver<()>)>,
 }
 
 impl Driver {
@@ -194,13 +200,15 @@ impl Driver {
             return;
         }
         let address = self.config.public_addr;
-        match TcpListener::bind(address).await {
-            Ok(listener) => {
-                let (audit, shared) = (self.audit.clone(), self.shared.clone());
-                let proxy = Proxy::new(&self.config, audit, shared, self.billing.clone());
-                let stop = CancellationToken::new();
-                let serving = proxy::serve(listener, self.tls.clone(), Arc::new(proxy), stop.clone());
-                self.public = Some((stop, tokio::spawn(serving)));
+        let (audit, shared) = (self.audit.clone(), self.shared.clone());
+        let proxy = Proxy::new(&self.config, audit, shared, self.billing.clone());
+        let stop = CancellationToken::new();
+        let serving = TcpListener::bind(address)
+            .await
+            .and_then(|listener| proxy::serve(listener, self.tls.clone(), Arc::new(proxy), stop.clone()));
+        match serving {
+            Ok(ended) => {
+                self.public = Some((stop, ended));
                 tracing::info!(%address, tls = self.tls.is_some(), "the public port is open");
             }
             Err(error) => {
@@ -252,10 +260,11 @@ impl Driver {
     /// Lets answers finish, closes every pipe, makes the audit log durable.
     async fn shut_down(&mut self) {
         let ending = async {
-            if let Some((stop, serving)) = self.public.take() {
+            if let Some((stop, ended)) = self.public.take() {
                 self.shared.set_draining(true);
                 stop.cancel();
-                let _ = serving.await;
+                // An error means that it ended without a word.
+                let _ = ended.await;
             }
         };
         if tokio::time::timeout(GRACE, ending).await.is_err() {
@@ -267,14 +276,12 @@ impl Driver {
         self.billed.cancel();
         billing::close(self.billing.clone(), self.shared.clone()).await;
         self.close_delivery().await;
-        let head = self.audit.head();
-        match self.audit.flush() {
-            Ok(()) => tracing::info!(
-                seq = head.seq,
-                hash = head.hash,
-                signature = head.signature,
-                "audit log closed"
-            ),
+        match self.audit.close() {
+            Ok(()) => {
+                let head = self.audit.head();
+                let (seq, hash, signature) = (head.seq, head.hash, head.signature);
+                tracing::info!(seq, hash, signature, "audit log closed");
+            }
             Err(error) => tracing::error!(%error, "TB_AUDIT_PATH: the log could not be made durable"),
         }
     }

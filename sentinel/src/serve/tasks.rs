@@ -17,24 +17,30 @@ impl Driver {
         self.tasks.push(tokio::spawn(task).abort_handle());
     }
 
+    /// Starts what signs the audit log from time to time, until usage is closed as well.
+    pub(super) fn keep_audit(&self) {
+        tokio::spawn(self.audit.clone().keep_signed(self.billed.clone()));
+    }
+
     /// Starts what closes intervals and, where this machine bills itself, reports them. It goes on in every state.
     pub(super) fn bill(&self) -> anyhow::Result<()> {
         let agent = billing::own_meter(&self.config, &self.billing, &self.http)?;
-        tokio::spawn(billing::run(
+        let task = billing::run(
             self.billing.clone(),
             agent,
             self.config.usage_interval,
             self.shared.clone(),
             self.events.clone(),
             self.billed.clone(),
-        ));
-        Ok(())
+        );
+        Ok(billing::on_own_thread(task, self.billed.clone())?)
     }
 
     pub(super) fn authorize(&mut self) {
         let (config, http, events) = (self.config.clone(), self.http.clone(), self.events.clone());
         let granted = self.shared.metrics.authorizations.clone();
         let (slot, audit_key) = (self.license.clone(), self.audit.public_key());
+        let shared = self.shared.clone();
         self.spawn(async move {
             let hw_id = match license::hardware_id(&config).await {
                 Ok(hw_id) => hw_id,
@@ -42,7 +48,8 @@ impl Driver {
             };
             let license = Arc::new(License::new(http, &config, hw_id, audit_key, granted));
             match license.renew(0).await {
-                Ok(_) => {
+                Ok(grant) => {
+                    shared.facts.set_key_memory(grant.key_memory);
                     put(&slot, license.clone());
                     events.send(Event::Authorized);
                 }

@@ -79,6 +79,26 @@ fn usage_is_counted_kept_through_a_kill_and_handed_out_once() {
     assert_eq!(made.sum::<u64>(), 6);
 }
 
+#[test]
+fn in_a_pod_the_neighbours_neither_drain_nor_acknowledge() {
+    let asset = Asset::single();
+    let world = World::new(&asset);
+    let mut sentinel = world.sentinel(&[("TB_POD_UID", "uid-1"), ("TB_USAGE_INTERVAL_SECONDS", "1")]);
+    let _runtime = Runtime::start(&world, weights(&world, &asset));
+    sentinel.wait_for("Ready");
+    let get = |path: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        http(world.admin, &request).status
+    };
+    assert_eq!(get("/drain?wait=0"), 403);
+    assert_eq!(get("/usage?after=0&ack=00"), 403);
+    for open in ["/status", "/readyz", "/metrics", "/usage"] {
+        assert_eq!(get(open), 200, "{open}");
+    }
+    assert_eq!(post(world.public, "/v1/chat/completions", "{}").status, 200);
+    assert_eq!(usage(&world, "after=0")["pod"], "uid-1");
+}
+
 /// The books of an earlier start: an hour that is over and not reported.
 fn an_hour_of_yesterday(world: &World) {
     let meter = Meter {

@@ -9,6 +9,7 @@
 )]
 
 mod billing;
+mod guard;
 mod path;
 mod proxy;
 mod recovery;

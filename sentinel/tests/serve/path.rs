@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use trustbridge_domain::audit::Verifier;
 use trustbridge_tbenc::{Sha256, hex_digest};
 
 use crate::world::asset::CANARY;
@@ -102,12 +104,15 @@ fn an_allowed_contract_is_served_and_audited() {
     sentinel.signal(Signal::SIGTERM);
     assert_eq!(sentinel.ended().code(), Some(0));
     the_audit_tells_what_was_asked(&world, question);
+    the_log_is_whole(&world.audit_path(), status["audit_public_key"].as_str().unwrap());
     assert!(sentinel.log().contains("\"target\":\"audit\""));
     nothing_is_left(&world, &asset);
 }
 
 fn the_audit_tells_what_was_asked(world: &World, question: &str) {
-    let records = audit(world);
+    let mut records = audit(world);
+    // Between them stand the checkpoints of start and end.
+    records.retain(|record| record.get("checkpoint").is_none());
     let paths: Vec<_> = records
         .iter()
         .map(|record| record["path"].as_str().unwrap())
@@ -123,6 +128,37 @@ fn the_audit_tells_what_was_asked(world: &World, question: &str) {
         (&json!("ok"), &json!("refused"))
     );
     assert_eq!(records[3]["outcome"], "ok");
+}
+
+/// A stranger's judgement: the reader of the command line, and the program of the reference page.
+fn the_log_is_whole(path: &Path, public_key: &str) {
+    let check = |key: &[u8; 32], message: &[u8], signature: &[u8; 64]| {
+        UnparsedPublicKey::new(&ED25519, key)
+            .verify(message, signature)
+            .is_ok()
+    };
+    let mut verifier = Verifier::new(vec![public_key.to_owned()], None, check);
+    for line in std::fs::read_to_string(path).unwrap().lines() {
+        verifier.line(line.as_bytes()).unwrap();
+    }
+    let summary = verifier.finish(b"").unwrap();
+    assert_eq!((summary.starts, summary.unsigned_records), (1, 0));
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/audit-log.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let program = page
+        .split("```python\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let mut python = std::process::Command::new("python3");
+    let told = python.arg("-c").arg(program).arg(path).output().expect("python3");
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert_eq!(
+        told.trim(),
+        format!("whole: {}:{}", summary.head.seq, summary.head.hash)
+    );
 }
 
 fn nothing_is_left(world: &World, asset: &Asset) {

@@ -6,7 +6,8 @@ pub mod servers;
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
@@ -20,6 +21,11 @@ pub use servers::Servers;
 
 /// Long enough for a busy machine; a test that waits for something that must come fails after it.
 pub const PATIENCE: Duration = Duration::from_mins(1);
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_trustbridge-sentinel");
+
+/// A user that owns nothing else.
+pub const NOBODY: u32 = 65_534;
 
 pub struct World {
     pub servers: Servers,
@@ -71,13 +77,28 @@ impl World {
     }
 
     pub fn sentinel(&self, more: &[(&str, &str)]) -> Sentinel {
+        self.start(Command::new(PROGRAM), more)
+    }
+
+    /// A sentinel of a user without any right, which needs a program and places that this user can reach.
+    pub fn sentinel_of_nobody(&self) -> Sentinel {
+        let program = self.disk.path().join("sentinel");
+        std::fs::copy(PROGRAM, &program).unwrap();
+        for place in [self.disk.path(), self.memory.path()] {
+            give_away(place);
+        }
+        let mut command = Command::new(program);
+        command.uid(NOBODY).gid(NOBODY);
+        self.start(command, &[])
+    }
+
+    fn start(&self, mut command: Command, more: &[(&str, &str)]) -> Sentinel {
         let log = self.disk.path().join("sentinel.log");
         let file = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(&log)
             .unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_trustbridge-sentinel"));
         command
             .arg("serve")
             .env_clear()
@@ -122,6 +143,10 @@ pub struct Sentinel {
 }
 
 impl Sentinel {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn status(&self) -> Option<serde_json::Value> {
         let answer = try_http(
             self.admin,
@@ -176,6 +201,16 @@ impl Drop for Sentinel {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Gives a folder and what is in it to [`NOBODY`].
+fn give_away(place: &Path) {
+    std::os::unix::fs::chown(place, Some(NOBODY), Some(NOBODY)).unwrap();
+    if place.is_dir() {
+        for entry in std::fs::read_dir(place).unwrap().flatten() {
+            give_away(&entry.path());
+        }
     }
 }
 

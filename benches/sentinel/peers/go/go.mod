@@ -1,0 +1,3 @@
+module trustbridge.io/bench/sentinel
+
+go 1.24

@@ -1,0 +1,191 @@
+//! The log as it lies on the disk, judged by the reader that people use.
+
+use super::log::{Log, rotated};
+use super::{Audit, Entry, Outcome, Reason};
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+use data_encoding::HEXLOWER;
+use std::path::{Path, PathBuf};
+use trustbridge_domain::audit::{GENESIS, Head, RECORDS_A_CHECKPOINT, Refusal, Summary, Verifier};
+use trustbridge_tbenc::hex_digest;
+
+fn entry(path: &str) -> Entry {
+    Entry {
+        ts: "2026-01-07T10:00:00.123456Z".parse().unwrap(),
+        method: "POST".into(),
+        path: path.into(),
+        req_sha256: hex_digest(b"question"),
+        req_bytes: 8,
+        resp_sha256: hex_digest(b"answer"),
+        resp_bytes: 6,
+        status: 200,
+        latency_ms: 123,
+        outcome: Outcome::Ok,
+    }
+}
+
+fn open(path: &Path) -> Audit {
+    Audit::open(Some(path), "contract-123", "tb-asset-123").unwrap()
+}
+
+fn verify(paths: &[PathBuf], keys: &[String]) -> Result<Summary, Refusal> {
+    let check = |key: &[u8; 32], message: &[u8], signature: &[u8; 64]| {
+        UnparsedPublicKey::new(&ED25519, key)
+            .verify(message, signature)
+            .is_ok()
+    };
+    let mut verifier = Verifier::new(keys.to_vec(), None, check);
+    let mut rest = Vec::new();
+    for path in paths {
+        verifier.begin_file();
+        let text = std::fs::read(path).unwrap_or_default();
+        rest.clear();
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
+            match line.strip_suffix(b"\n") {
+                Some(line) => verifier.line(line)?,
+                None => rest = line.to_vec(),
+            }
+        }
+    }
+    verifier.finish(&rest)
+}
+
+#[test]
+fn the_chain_holds_and_spans_restarts() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log/audit.jsonl");
+    let audit = open(&path);
+    audit.write(&entry("/v1/chat/completions"));
+    audit.write(&entry("/v1/models"));
+    audit.close().unwrap();
+    let again = open(&path);
+    again.write(&entry("/v1/completions"));
+    let keys = [audit.public_key(), again.public_key()];
+    let summary = verify(std::slice::from_ref(&path), &keys).unwrap();
+    assert_eq!((summary.records, summary.checkpoints, summary.starts), (3, 3, 2));
+    assert_eq!(summary.unsigned_records, 1);
+    assert!(verify(std::slice::from_ref(&path), &keys[..1]).is_err());
+    let text = std::fs::read_to_string(&path).unwrap();
+    let json: serde_json::Value = serde_json::from_str(text.lines().nth(1).unwrap()).unwrap();
+    assert_eq!(json["ts"], "2026-01-07T10:00:00.123Z");
+    assert_eq!(json["contract_id"], "contract-123");
+    assert_eq!(json["outcome"], "ok");
+}
+
+#[test]
+fn what_a_crash_left_is_answered_for_by_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.jsonl");
+    open(&path).write(&entry("/a"));
+    // Once in the middle of a line, once more in the middle of the line that answers for it, once at a line's end.
+    for piece in ["{\"ts\":\"2026", "\n{\"checkpoint\":{", "\n"] {
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        text.push_str(piece);
+        std::fs::write(&path, &text).unwrap();
+    }
+    let audit = open(&path);
+    audit.write(&entry("/b"));
+    let summary = verify(std::slice::from_ref(&path), &[]).unwrap();
+    assert_eq!((summary.records, summary.torn_lines), (2, 2));
+    // Whole but for its end.
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.trim_end()).unwrap();
+    open(&path).write(&entry("/c"));
+    assert_eq!(verify(&[path], &[]).unwrap().records, 3);
+}
+
+#[test]
+fn the_chain_runs_through_rotated_files_and_restarts() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.jsonl");
+    for _ in 0..2 {
+        let audit = open(&path);
+        audit.lock().log = Some(Log::open_with(&path, 1500).unwrap().0);
+        for _ in 0..4 {
+            audit.write(&entry("/a"));
+        }
+    }
+    let mut files: Vec<_> = (1..6).rev().map(|number| rotated(&path, number)).collect();
+    files.retain(|file| file.exists());
+    assert!(files.len() > 1, "{files:?}");
+    let older = verify(&files, &[]).unwrap().head;
+    files.push(path.clone());
+    assert_eq!(verify(&files, &[]).unwrap().records, 8);
+    // Stopped between a rotation and the first line after it, and in the middle of that line.
+    for left in ["", "{\"checkpoint\":{\"reason\":\"fi"] {
+        std::fs::write(&path, left).unwrap();
+        let audit = open(&path);
+        assert_eq!(audit.head().seq, older.seq + 1);
+        audit.write(&entry("/b"));
+        verify(&files, &[]).unwrap();
+    }
+}
+
+#[test]
+fn a_record_that_was_not_written_does_not_count() {
+    let audit = Audit::open(None, "c", "a").unwrap();
+    let before = audit.lock().head.clone();
+    audit.lock().log = Some(Log::open(Path::new("/dev/full")).unwrap().0);
+    audit.write(&entry("/a"));
+    assert_eq!(audit.lock().head, before);
+    // Nor does a first checkpoint: without it nothing follows.
+    let audit = open(Path::new("/dev/full"));
+    audit.write(&entry("/a"));
+    assert_eq!(audit.lock().head, Head::default());
+    assert!(matches!(audit.lock().due, Some((Reason::Start, _))));
+    assert_eq!((audit.head().seq, audit.head().hash), (0, GENESIS.to_owned()));
+}
+
+#[test]
+fn a_file_without_any_record_is_no_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.jsonl");
+    std::fs::write(&path, vec![b'x'; 300 << 10]).unwrap();
+    let error = Audit::open(Some(&path), "c", "a").err().unwrap();
+    assert!(error.to_string().contains("move the file away"), "{error}");
+}
+
+#[test]
+fn what_is_written_gets_signed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.jsonl");
+    let audit = open(&path);
+    for _ in 0..=RECORDS_A_CHECKPOINT {
+        audit.write(&entry("/a"));
+    }
+    let summary = verify(std::slice::from_ref(&path), &[audit.public_key()]).unwrap();
+    assert_eq!((summary.checkpoints, summary.unsigned_records), (2, 1));
+    audit.sign_news().unwrap();
+    let signed = verify(std::slice::from_ref(&path), &[]).unwrap();
+    assert_eq!((signed.checkpoints, signed.unsigned_records), (3, 0));
+    // Nothing new, nothing to sign.
+    audit.sign_news().unwrap();
+    assert_eq!(verify(&[path], &[]).unwrap(), signed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_minute_after_a_record_it_is_signed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.jsonl");
+    let audit = std::sync::Arc::new(open(&path));
+    let stop = tokio_util::sync::CancellationToken::new();
+    let keeping = tokio::spawn(audit.clone().keep_signed(stop.clone()));
+    audit.write(&entry("/a"));
+    while audit.lock().unsigned > 0 {
+        tokio::time::sleep(std::time::Duration::from_secs(20)).await;
+    }
+    stop.cancel();
+    keeping.await.unwrap();
+    assert_eq!(verify(&[path], &[]).unwrap().unsigned_records, 0);
+}
+
+#[test]
+fn the_head_is_signed_by_this_starts_key() {
+    let audit = Audit::open(None, "c", "a").unwrap();
+    audit.write(&entry("/a"));
+    let head = audit.head();
+    let key = HEXLOWER.decode(audit.public_key().as_bytes()).unwrap();
+    let signature = HEXLOWER.decode(head.signature.as_bytes()).unwrap();
+    UnparsedPublicKey::new(&ED25519, key)
+        .verify(format!("{}:{}", head.seq, head.hash).as_bytes(), &signature)
+        .unwrap();
+}
