@@ -66,6 +66,13 @@ bench-tbenc: bins ## `trustbridge` beside its peers, interleaved; writes docs/be
 bench-tbenc-smoke: bins ## The same contenders on a small file: correctness alone
 	@python3 benches/tbenc/run.py --smoke
 
+.PHONY: bench-sentinel bench-sentinel-smoke
+bench-sentinel: bins ## The sentinel beside its peers; writes docs/benchmarks/sentinel.md (wants a quiet machine)
+	@python3 benches/sentinel/run.py
+
+bench-sentinel-smoke: bins ## The same contenders on a small file: correctness alone
+	@python3 benches/sentinel/run.py --smoke
+
 .PHONY: bench-webhook
 bench-webhook: ## The webhook beside a plain Go server; writes docs/benchmarks/webhook.md (wants a quiet machine)
 	@benches/webhook/run.sh --write docs/benchmarks/webhook.md
@@ -81,7 +88,7 @@ vectors: ## Writes the tbenc vectors again (needs python3 with cryptography)
 .PHONY: lint deny generate fmt
 lint: ## Formatting, clippy, documentation links
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- --deny warnings
+	cargo clippy --workspace --all-targets $(BY_NAME:%=--test %) -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --quiet
 
 deny: ## Bans, licences and sources of dependencies

@@ -105,6 +105,10 @@ fn every_answer_to_one_event_means_something() {
             "{status} {body}"
         );
     }
+}
+
+#[test]
+fn a_torn_answer_may_have_been_counted() {
     let torn = read_single(StatusCode::OK, b"{\"status\":\"Acc", &tokens(10));
     assert_eq!(torn.outcome, transient(Trouble::Unknown, true));
 }
