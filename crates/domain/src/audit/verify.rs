@@ -78,10 +78,19 @@ pub struct Summary {
     pub unsigned_records: u64,
     /// The last checkpoint's key, hexadecimal; empty without any.
     pub public_key: String,
-    /// Pieces of lines that a crash left and a later checkpoint answers for.
+    /// Pieces of lines that a crash left and a later checkpoint answers for, or would have if it were finished.
     pub torn_lines: u64,
     /// Bytes of an unfinished last line.
     pub torn_tail_bytes: u64,
+}
+
+/// Lines that are no records, one after the other.
+#[derive(Default)]
+struct Torn {
+    digest: Sha256,
+    lines: u64,
+    /// One of them is nothing that a crash leaves.
+    altered: bool,
 }
 
 /// Judges a log line by line, in constant memory.
@@ -94,7 +103,7 @@ pub struct Verifier<C> {
     expected: Option<Head>,
     summary: Summary,
     /// Pieces since the last whole line.
-    torn: Option<(Sha256, u64)>,
+    torn: Option<Torn>,
     begins_file: bool,
     files: u64,
 }
@@ -144,10 +153,13 @@ impl<C: Fn(&[u8; 32], &[u8], &[u8; 64]) -> bool> Verifier<C> {
         } else if !rest.is_empty() {
             return Err(self.refuse(Rule::Line, 0, NO_RECORD));
         }
-        if let Some((_, lines)) = self.torn.take()
-            && rest.is_empty()
-        {
-            return Err(self.refuse(Rule::Line, lines.saturating_sub(1), NO_RECORD));
+        if let Some(torn) = self.torn.take() {
+            // A crash inside the checkpoint that was to answer for the crash before.
+            if rest.is_empty() || torn.altered {
+                let ago = torn.lines.saturating_sub(u64::from(rest.is_empty()));
+                return Err(self.refuse(Rule::Line, ago, NO_RECORD));
+            }
+            self.summary.torn_lines = self.summary.torn_lines.saturating_add(torn.lines);
         }
         if !self.keys.is_empty() && self.summary.checkpoints == 0 {
             let message = "the log has no checkpoint: none of the expected keys answers for it";
@@ -202,12 +214,12 @@ impl<C: Fn(&[u8; 32], &[u8], &[u8; 64]) -> bool> Verifier<C> {
             .and_then(|one| one.torn_sha256.as_deref());
         match (self.torn.take(), stated) {
             (None, None) => Ok(()),
-            (Some((digest, lines)), stated) => {
-                if stated == Some(hex(&digest.finalize()).as_str()) {
-                    self.summary.torn_lines = self.summary.torn_lines.saturating_add(lines);
+            (Some(torn), stated) => {
+                if stated == Some(hex(&torn.digest.finalize()).as_str()) {
+                    self.summary.torn_lines = self.summary.torn_lines.saturating_add(torn.lines);
                     return Ok(());
                 }
-                Err(self.refuse(Rule::Line, lines, NO_RECORD))
+                Err(self.refuse(Rule::Line, torn.lines, NO_RECORD))
             }
             (None, Some(_)) => {
                 let message = "torn_sha256 speaks of a piece of a line before it; there is none";
@@ -309,10 +321,11 @@ impl<C: Fn(&[u8; 32], &[u8], &[u8; 64]) -> bool> Verifier<C> {
     }
 
     fn tear(&mut self, line: &[u8]) {
-        let (digest, lines) = self.torn.get_or_insert_with(|| (Sha256::new(), 0));
-        digest.update(line);
-        digest.update(b"\n");
-        *lines = lines.saturating_add(1);
+        let torn = self.torn.get_or_insert_default();
+        torn.digest.update(line);
+        torn.digest.update(b"\n");
+        torn.lines = torn.lines.saturating_add(1);
+        torn.altered |= !is_unfinished(line);
     }
 
     fn refuse(&self, rule: Rule, lines_ago: u64, message: &str) -> Refusal {
