@@ -126,8 +126,9 @@ pub async fn statuses(gate: Arc<Gate>) -> Result<()> {
         .await?;
     }
     for who in [Who::PodCollector, Who::Node, Who::NodeController] {
-        let now = json!({"gracePeriodSeconds": 0});
-        done(&gate, &ask(who, "DELETE", format!("{pod}?dryRun=All"), now)).await?;
+        // In the body: where there is one, the server does not look at the query.
+        let now = json!({"gracePeriodSeconds": 0, "dryRun": ["All"]});
+        done(&gate, &ask(who, "DELETE", pod.clone(), now)).await?;
     }
     Ok(())
 }

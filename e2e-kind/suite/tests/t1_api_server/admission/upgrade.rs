@@ -45,12 +45,7 @@ async fn shown(gate: &Arc<Gate>) -> Result<()> {
         tally.before > 0,
         "no pod was made before the webhooks were replaced"
     );
-    // From now on nothing is refused any more.
-    for _ in 0..20 {
-        let pod = made(gate).await?;
-        let pod = pod.map_err(|why| anyhow::anyhow!("after the upgrade: {why}"))?;
-        ensure!(image(&pod).ends_with(NEXT), "after the upgrade: {}", image(&pod));
-    }
+    settled(gate).await?;
     gate.leave_out_bare().await?;
     // A pod of a webhook that was not replaced yet passes the policies; one with an image of nobody's does not.
     let old = whole(gate, Who::Operator);
@@ -81,6 +76,26 @@ async fn shown(gate: &Arc<Gate>) -> Result<()> {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     bail!("the image of two upgrades ago is still accepted")
+}
+
+/// From now on nothing is refused any more, and soon nobody injects the image before: Helm is through when the new
+/// webhooks are ready, while the last old one still ends and the API server still keeps its connection.
+async fn settled(gate: &Gate) -> Result<()> {
+    let mut in_a_row = 0;
+    for _ in 0..600 {
+        let pod = made(gate).await?;
+        let pod = pod.map_err(|why| anyhow::anyhow!("after the upgrade: {why}"))?;
+        in_a_row = if image(&pod).ends_with(NEXT) {
+            in_a_row + 1
+        } else {
+            0
+        };
+        if in_a_row == 20 {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    bail!("30 s after the upgrade a webhook still injects the image before")
 }
 
 /// Tries pods one after the other until told to stop.
