@@ -51,7 +51,7 @@ fn by_phase(seen: &Observed, status: TunePodStatus, now: Timestamp) -> Plan<Tune
         Phase::Failed => retry(seen, status, now),
         Phase::Draining => ending::drain(seen, status, now),
         Phase::Wiping => ending::wipe(seen, status, now),
-        Phase::Wiped => ending::gone(seen, status),
+        Phase::Wiped => ending::gone(seen, status, now),
         // Change orders and suspensions are not made by this version: such a TunePod stays as it is.
         Phase::Updating | Phase::Suspended => Plan::rest(status),
     }

@@ -1,6 +1,6 @@
 //! The end of a TunePod: the meter first, then the door, the last usage and the pod, then the pool. Pure.
 
-use super::decide::{finalizers, said};
+use super::decide::{MOVING, finalizers, said};
 use super::observe::{GONE_WITHIN, Observed};
 use super::status::{self, close_interval};
 use super::{build, usage};
@@ -135,8 +135,8 @@ pub(super) fn wiped(seen: &Observed, mut status: TunePodStatus, now: Timestamp) 
     )
 }
 
-/// Nothing is left but the record; a TunePod that is being deleted may go.
-pub(super) fn gone(seen: &Observed, status: TunePodStatus) -> Plan<TunePodStatus> {
+/// Nothing is left but the record; a TunePod that is being deleted may go once its usage is stored.
+pub(super) fn gone(seen: &Observed, status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
     let is_held = seen
         .tunepod
         .finalizers()
@@ -144,6 +144,9 @@ pub(super) fn gone(seen: &Observed, status: TunePodStatus) -> Plan<TunePodStatus
         .any(|f| f == labels::TUNEPOD_CLEANUP);
     let plan = Plan::rest(status);
     if seen.tunepod.metadata.deletion_timestamp.is_some() && is_held {
+        if usage::keeps(seen, now) {
+            return plan.within(MOVING);
+        }
         return plan.with(finalizers(seen, Vec::new()));
     }
     plan

@@ -21,7 +21,8 @@
 //! | Wiping | the pool is deleted | the provider says that it does not exist |
 //!
 //! Rights: tunepods (get list watch patch, status patch, finalizers), pods (get list watch create delete),
-//! services and endpointslices (get create patch delete), usagerecords (get create, status patch). See [`crate::rbac`].
+//! services and endpointslices (get create patch delete), usagerecords (get create, status patch), namespaces (get).
+//! See [`crate::rbac`].
 
 mod build;
 mod conclude;

@@ -7,7 +7,7 @@ use crate::nodepool::{PoolError, PoolIntent, PoolView};
 use crate::sentinel_port::{self, SentinelReport};
 use crate::settings::Settings;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
+use k8s_openapi::api::core::v1::{ContainerStatus, Namespace, Pod, PodStatus};
 use kube::ResourceExt;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,6 +29,8 @@ pub(crate) struct Observed {
     pub(crate) node_selector: BTreeMap<String, String>,
     /// What the provider says; `None` when it was not asked.
     pub(crate) pool_view: Option<Result<PoolView, PoolError>>,
+    /// Whether its namespace is being deleted; looked at only where the end waits for usage to be stored.
+    pub(crate) is_namespace_leaving: bool,
     /// Whether the pod was looked for: if not, `pod` says nothing.
     pub(crate) looked_for_pod: bool,
     pub(crate) pod: Option<PodSight>,
@@ -96,6 +98,7 @@ pub(super) async fn observe(ctx: &Context, tunepod: &TunePod) -> Result<Option<O
         provider: ctx.pools.name().to_owned(),
         node_selector: ctx.pools.node_selector(&pool.name),
         pool_view: None,
+        is_namespace_leaving: false,
         looked_for_pod: false,
         pod: None,
         heard: Heard::default(),
@@ -114,6 +117,10 @@ pub(super) async fn observe(ctx: &Context, tunepod: &TunePod) -> Result<Option<O
     if seen.phase() >= TunePodPhase::Verifying && !is_over {
         see_pod(ctx, &mut seen).await?;
         usage::listen(ctx, &mut seen).await?;
+    }
+    if seen.phase() == TunePodPhase::Wiped && usage::keeps(&seen, ctx.now()) {
+        let found: Option<Namespace> = ctx.writer.get(None, &namespace).await?;
+        seen.is_namespace_leaving = found.is_none_or(|n| n.metadata.deletion_timestamp.is_some());
     }
     Ok(Some(seen))
 }

@@ -59,6 +59,7 @@ pub(super) fn seen(tunepod: TunePod) -> Observed {
         provider: "aks".to_owned(),
         node_selector: BTreeMap::from([("kubernetes.azure.com/agentpool".to_owned(), "tbx".to_owned())]),
         pool_view: None,
+        is_namespace_leaving: false,
         looked_for_pod: false,
         pod: None,
         heard: Heard::default(),

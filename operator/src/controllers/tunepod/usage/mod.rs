@@ -13,8 +13,10 @@
 //! | the pod becomes ready | `status.usage` names it, in the write that opens the interval: from here on its usage is owed |
 //! | the end is asked for | that is written first; then `/drain`, then pages until an empty one, then the pod is deleted |
 //! | somebody else deletes the pod | the same, as long as its sentinel answers |
-//! | the sentinel does not answer | asked again; the end waits for it no longer than [`LAST_WORDS`] |
+//! | the sentinel does not answer | asked again; the end waits for it no longer than [`LAST_WORDS`] from then on |
+//! | it answers, but has more, serves on, or cannot be stored | the end waits for it no longer than [`LONGEST_END`] |
 //! | the pod is gone and was not read to its end | the UsageRecord says so: `complete: false`, and since when |
+//! | usage was recorded up to an earlier day than that of a loss | the record of that day says so too |
 //! | the page is not the continuation of what is stored | nothing is taken; the condition `UsageRecorded` says why |
 
 mod book;
@@ -33,8 +35,9 @@ use crate::controllers::execute::{Plan, Write, status_write};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
+use page::Answer;
 use std::time::Duration;
-use step::{Step, is_alive, step};
+use step::{Entry, Step, is_alive, is_answering, step};
 use trustbridge_api::TunePodStatus;
 use trustbridge_api::condition::{ConditionType, Reason};
 use trustbridge_api::tunepod::UsageProgress;
@@ -51,8 +54,10 @@ const MORE: Duration = Duration::from_secs(1);
 const ENDING: Duration = Duration::from_secs(2);
 /// Pause before a sentinel that does not answer is asked again.
 const SILENT: Duration = Duration::from_secs(15);
-/// So long the end of a pod waits for its last usage, in seconds.
-pub(super) const LAST_WORDS: i64 = 60;
+/// So long the end of a pod waits for a sentinel that does not answer, or whose usage is not taken, in seconds.
+const LAST_WORDS: i64 = 60;
+/// So long the end waits for usage at all, in seconds: a sentinel that answers is read, unless it takes longer.
+const LONGEST_END: i64 = 15 * 60;
 
 /// Writes of usage, and when to look again.
 #[derive(Default)]
@@ -77,6 +82,10 @@ pub(super) fn store(seen: &Observed, status: &mut TunePodStatus, now: Timestamp)
     let Some(mut next) = step(seen, now) else {
         return Books::default();
     };
+    // An answer ends a silence, also where what it holds cannot be stored yet.
+    if let Some(usage) = status.usage.as_mut() {
+        usage.unanswered_since.clone_from(&next.progress.unanswered_since);
+    }
     let Some(entry) = &next.entry else {
         return Books {
             writes: Vec::new(),
@@ -102,11 +111,23 @@ pub(super) fn store(seen: &Observed, status: &mut TunePodStatus, now: Timestamp)
             let folded = book::fold(record.status.clone().unwrap_or_default(), entry);
             let write = status_write(record, record.status.as_ref(), &folded);
             let writes = write.map(|write| Write::Status(FieldManager::USAGE_STATUS, write));
+            let writes = former(seen, entry).into_iter().chain(writes).collect();
             next.progress.record = Some(record.name_any());
-            (writes.into_iter().collect(), accept(seen, status, next, now))
+            (writes, accept(seen, status, next, now))
         }
     };
     Books { writes, pause }
+}
+
+/// The loss in the record of the earlier day in which it may begin. Where that day has no record, none says that it
+/// is complete.
+fn former(seen: &Observed, entry: &Entry) -> Option<Write> {
+    let former = entry.former()?;
+    let spec = book::spec(&seen.tunepod, former.day);
+    let record = seen.heard.former.as_ref().filter(|found| found.spec == spec)?;
+    let folded = book::fold(record.status.clone().unwrap_or_default(), &former);
+    let write = status_write(record, record.status.as_ref(), &folded)?;
+    Some(Write::Status(FieldManager::USAGE_STATUS, write))
 }
 
 /// Writes down how far the step went; answers when to look again.
@@ -154,14 +175,42 @@ pub(super) fn begin_end(status: &mut TunePodStatus, now: Timestamp) {
     }
 }
 
-/// Whether the pod must stay because its last usage is still to be read. What counts is what was written down.
+/// Whether the pod must stay because its last usage is still to be read. What counts is what was written down, and
+/// what was heard just now.
 pub(super) fn holds(seen: &Observed, pod: &PodSight, now: Timestamp) -> bool {
     let written = seen.tunepod.status.as_ref().and_then(|s| s.usage.as_ref());
     let Some(usage) = written.filter(|usage| !usage.closed && usage.pod == pod.uid) else {
         return false;
     };
-    let until = usage.ending_since.as_ref().map(|since| plus(since.0, LAST_WORDS));
-    is_alive(pod, now) && pod.is_guarded && pod.ip.is_some() && until.is_some_and(|until| now < until)
+    let can_answer = is_alive(pod, now) && pod.is_guarded && pod.ip.is_some();
+    can_answer && waits_until(seen, usage, now).is_some_and(|until| now < until)
+}
+
+/// Until when the end waits, by what is known now; `None` where it was not written down that it begins.
+fn waits_until(seen: &Observed, usage: &UsageProgress, now: Timestamp) -> Option<Timestamp> {
+    let since = usage.ending_since.as_ref()?.0;
+    let longest = plus(since, LONGEST_END);
+    if is_answering(seen) {
+        return Some(longest);
+    }
+    // Time in which nobody listened is no silence: it counts from the first question without an answer.
+    let silent = match &seen.heard.answer {
+        Some(Answer::Silent) => usage.unanswered_since.as_ref().map_or(now, |from| from.0),
+        _ => since,
+    };
+    Some(longest.min(plus(silent.max(since), LAST_WORDS)))
+}
+
+/// Whether a TunePod that is being deleted must stay, since what is known of its usage is not stored yet. A namespace
+/// that goes takes no new UsageRecord, so nothing is waited for there.
+pub(super) fn keeps(seen: &Observed, now: Timestamp) -> bool {
+    let usage = seen.tunepod.status.as_ref().and_then(|s| s.usage.as_ref());
+    let ending = usage.and_then(|usage| usage.ending_since.as_ref());
+    let deleted = seen.tunepod.metadata.deletion_timestamp.as_ref();
+    let since = ending.max(deleted).map(|since| since.0);
+    is_open(&seen.tunepod)
+        && !seen.is_namespace_leaving
+        && since.is_some_and(|since| now < plus(since, LONGEST_END))
 }
 
 /// The API server refused the UsageRecord: nothing of it is stored, and nothing is acknowledged.
@@ -171,10 +220,11 @@ pub(super) fn refused(
     words: &str,
     now: Timestamp,
 ) -> Plan<TunePodStatus> {
-    let ending = plan.status.usage.take().and_then(|usage| usage.ending_since);
+    let planned = plan.status.usage.take().unwrap_or_default();
     plan.status.usage = seen.tunepod.status.as_ref().and_then(|s| s.usage.clone());
     if let Some(usage) = plan.status.usage.as_mut() {
-        usage.ending_since = ending.or(usage.ending_since.take());
+        usage.ending_since = planned.ending_since.or(usage.ending_since.take());
+        usage.unanswered_since = planned.unanswered_since;
     }
     let text = format!("the UsageRecord was refused: {words}; usage waits in the pod");
     unwritable(seen, &mut plan.status, &text, now);

@@ -18,6 +18,8 @@ pub(crate) struct Heard {
     pub(crate) is_drained: bool,
     /// The UsageRecord of the day in which it is to be stored, if there is one; `None` when none is needed.
     pub(crate) record: Option<(Date, Option<UsageRecord>)>,
+    /// That of the earlier day from which on usage may be missing, if there is such a day and such a record.
+    pub(crate) former: Option<UsageRecord>,
 }
 
 /// A sentinel's answer.

@@ -43,8 +43,23 @@ pub(super) struct Entry {
     pub(super) loss: Option<UsageLoss>,
 }
 
+impl Entry {
+    /// The loss alone, for the earlier day up to which usage was recorded: from there on it may be missing.
+    pub(super) fn former(&self) -> Option<Self> {
+        let until = self.loss.as_ref()?.recorded_until.as_ref()?;
+        let begins = day(until.0);
+        (begins < self.day).then(|| Self {
+            day: begins,
+            records: Vec::new(),
+            ..self.clone()
+        })
+    }
+}
+
 /// A question to a sentinel.
 pub(super) struct Ask {
+    /// UID of the pod that is to answer.
+    pub(super) pod: String,
     pub(super) ip: String,
     pub(super) after: u64,
     pub(super) hash: Option<String>,
@@ -78,11 +93,28 @@ pub(super) fn ask(seen: &Observed, now: Timestamp) -> Option<Ask> {
     let progress = open(&seen.tunepod)?;
     let pod = owing(seen, progress, now).filter(|pod| pod.is_guarded)?;
     Some(Ask {
+        pod: progress.pod.clone(),
         ip: pod.ip.clone()?,
         after: u64::try_from(progress.seq).unwrap_or_default(),
         hash: progress.hash.clone().filter(|_| progress.seq > 0),
         is_ending: ends(seen.phase(), pod),
     })
+}
+
+/// Whether the sentinel answered just now, and not with something that is not taken however often it is read.
+pub(super) fn is_answering(seen: &Observed) -> bool {
+    let Some((progress, answer)) = open(&seen.tunepod).zip(seen.heard.answer.as_ref()) else {
+        return false;
+    };
+    match answer {
+        Answer::Silent => false,
+        // A failure of the moment, or a page that a newer operator reads.
+        Answer::Unreadable(_) => true,
+        Answer::Page(page, acknowledged) => {
+            let position = position(progress);
+            take(&progress.pod, position.as_ref(), *acknowledged, page.clone()).is_ok()
+        }
+    }
 }
 
 /// What follows from what was seen and heard.

@@ -63,6 +63,7 @@ fn the_pod_goes_once_it_was_read_to_its_end() {
 fn a_silent_sentinel_holds_up_the_end_only_so_long_and_the_loss_is_said() {
     let mut seen = ending();
     seen.heard = heard(Answer::Silent);
+    seen.tunepod.status = Some(decide(&seen, now()).status);
     let plan = decide(&seen, later(super::super::LAST_WORDS - 1));
     assert!(!deletes(&plan));
     seen.tunepod.status = Some(plan.status);
@@ -153,4 +154,178 @@ fn a_record_that_is_refused_moves_nothing_and_holds_up_nothing_else() {
     let usage = plan.status.usage.unwrap();
     assert_eq!((usage.seq, usage.hash), (0, None), "nothing will be acknowledged");
     assert!(usage.ending_since.is_some(), "the end began all the same");
+}
+
+/// What is heard, and whether its UsageRecord can be written.
+fn hears(seen: &mut Observed, answer: Answer, is_drained: bool) {
+    seen.heard = heard(answer);
+    seen.heard.is_drained = is_drained;
+    if let Some(day) = step(seen, now()).and_then(|next| next.entry).map(|e| e.day) {
+        seen.heard.record = Some((day, Some(stored(seen, day, None))));
+    }
+}
+
+#[test]
+fn a_sentinel_that_answers_and_is_not_done_is_waited_for_up_to_the_longest_end() {
+    let more = || Page {
+        last: 9,
+        more: true,
+        ..page(vec![record(1, 0)])
+    };
+    let cases: [(&str, Answer, bool); 4] = [
+        ("more", Answer::Page(more(), true), true),
+        ("serves on", Answer::Page(page(vec![]), true), false),
+        ("new", Answer::Page(page(vec![record(1, 0)]), true), true),
+        ("fails", Answer::Unreadable("503: no".to_owned()), false),
+    ];
+    for (what, answer, is_drained) in cases {
+        let mut seen = ending();
+        hears(&mut seen, answer, is_drained);
+        for after in [60, 61, 600, super::super::LONGEST_END - 1] {
+            let plan = decide(&seen, later(after));
+            assert!(!deletes(&plan), "{what} after {after} s");
+            assert!(!plan.status.usage.unwrap().closed, "{what}");
+        }
+        let plan = decide(&seen, later(super::super::LONGEST_END));
+        assert!(deletes(&plan), "{what}: no end waits for ever");
+    }
+}
+
+#[test]
+fn a_pod_whose_records_are_refused_at_first_stays_until_they_are_stored() {
+    let mut seen = ending();
+    usage(&mut seen, |u| u.unanswered_since = Some(Time(now())));
+    hears(&mut seen, Answer::Page(page(vec![record(1, 0)]), true), true);
+    for after in [1, 30, 61, 90] {
+        let refused = Outcome {
+            unrecorded: Some("the quota is used up".to_owned()),
+            ..Outcome::default()
+        };
+        let plan = decide(&seen, later(after));
+        assert!(!deletes(&plan), "after {after} s");
+        seen.tunepod.status = Some(conclude(&seen, plan, refused, later(after)).status);
+        assert_eq!(written(&seen).seq, 0, "nothing is acknowledged");
+        assert_eq!(written(&seen).unanswered_since, None, "it answers");
+    }
+    let plan = decide(&seen, later(120));
+    assert_eq!(books(&plan).total.completion_tokens, Some(2));
+    assert!(!deletes(&plan));
+    seen.tunepod.status = Some(plan.status);
+    hears(&mut seen, Answer::Page(page(vec![record(1, 0)]), true), true);
+    let plan = decide(&seen, later(122));
+    assert!(plan.status.usage.as_ref().unwrap().closed && !deletes(&plan));
+    seen.tunepod.status = Some(plan.status);
+    seen.heard = Heard::default();
+    assert!(
+        deletes(&decide(&seen, later(124))),
+        "at once, and nothing is lost"
+    );
+}
+
+#[test]
+fn time_in_which_the_operator_was_down_is_no_silence_of_the_sentinel() {
+    let mut seen = ending();
+    // Nobody asked for two minutes; then one answer is lost.
+    seen.heard = heard(Answer::Silent);
+    let plan = decide(&seen, later(120));
+    assert!(!deletes(&plan));
+    seen.tunepod.status = Some(plan.status);
+    assert!(!deletes(&decide(&seen, later(179))));
+    assert!(deletes(&decide(&seen, later(180))));
+    // It answers again: whatever silence there was is over.
+    hears(&mut seen, Answer::Page(page(vec![record(1, 0)]), true), true);
+    let plan = decide(&seen, later(180));
+    assert!(!deletes(&plan));
+    assert_eq!(plan.status.usage.unwrap().unanswered_since, None);
+    // One that falls silent again and again ends all the same.
+    usage(&mut seen, |u| u.unanswered_since = None);
+    seen.heard = heard(Answer::Silent);
+    assert!(deletes(&decide(&seen, later(super::super::LONGEST_END))));
+}
+
+#[test]
+fn silence_from_before_the_end_and_usage_that_is_never_taken_are_given_the_last_words() {
+    let mut silent = ending();
+    usage(&mut silent, |u| u.unanswered_since = Some(Time(later(-3600))));
+    silent.heard = heard(Answer::Silent);
+    let mut foreign = ending();
+    let other = Page {
+        pod: "pod-2".to_owned(),
+        ..page(vec![record(1, 0)])
+    };
+    foreign.heard = heard(Answer::Page(other, true));
+    let mut unasked = ending();
+    unasked.heard = Heard::default();
+    for seen in [silent, foreign, unasked] {
+        assert!(!deletes(&decide(&seen, later(59))));
+        assert!(deletes(&decide(&seen, later(60))));
+    }
+}
+
+/// Whether the plan lets the TunePod go.
+fn lets_go(plan: &Plan<TunePodStatus>) -> bool {
+    plan.writes.iter().any(|w| matches!(w, Write::Finalizers(..)))
+}
+
+#[test]
+fn a_tunepod_stays_until_its_loss_is_stored_but_not_for_ever() {
+    let mut seen = serving(Phase::Wiped);
+    seen.pod = None;
+    seen.tunepod.metadata.deletion_timestamp = Some(Time(now()));
+    usage(&mut seen, |u| u.ending_since = Some(Time(later(-600))));
+    let day = due(&seen);
+    // The record cannot be made.
+    seen.heard.record = Some((day, None));
+    let refused = Outcome {
+        unrecorded: Some("the quota is used up".to_owned()),
+        ..Outcome::default()
+    };
+    let plan = conclude(&seen, decide(&seen, later(1)), refused, later(1));
+    assert!(!lets_go(&plan) && plan.requeue <= super::super::SILENT);
+    assert_eq!(said(&plan.status), "False/UsageUnwritable");
+    // The bound is over, or the namespace takes no record any more.
+    assert!(!lets_go(&decide(&seen, later(super::super::LONGEST_END - 1))));
+    assert!(lets_go(&decide(&seen, later(super::super::LONGEST_END))));
+    let mut leaving = seen.clone();
+    leaving.is_namespace_leaving = true;
+    assert!(lets_go(&decide(&leaving, later(1))));
+    // It can: the loss is stored and written down, and then the TunePod goes.
+    seen.heard.record = Some((day, Some(stored(&seen, day, None))));
+    let plan = decide(&seen, later(1));
+    assert!(!books(&plan).complete && !lets_go(&plan));
+    seen.tunepod.status = Some(plan.status);
+    seen.heard = Heard::default();
+    assert!(lets_go(&decide(&seen, later(2))));
+}
+
+#[test]
+fn a_loss_that_is_noticed_after_midnight_is_told_by_the_day_before_too() {
+    let mut seen = serving(Phase::Draining);
+    seen.pod = None;
+    usage(&mut seen, |u| {
+        (u.seq, u.until) = (3, Some(Time(later(-86_400))));
+    });
+    let day = due(&seen);
+    let before = day.yesterday().unwrap();
+    seen.heard.record = Some((day, Some(stored(&seen, day, None))));
+    assert!(!books(&decide(&seen, now())).complete, "that day has no record");
+    seen.heard.former = Some(stored(&seen, before, None));
+    let plan = decide(&seen, now());
+    let [Write::Status(_, first), Write::Status(_, second)] = plan.books.as_slice() else {
+        panic!("two writes of a status: {:?}", plan.books)
+    };
+    let names = [before, day].map(|day| name(&seen.tunepod, "acme", day));
+    assert_eq!([&first.target.name, &second.target.name], names.each_ref());
+    let [first, second] = [first, second]
+        .map(|write| serde_json::from_value::<UsageRecordStatus>(write.status.clone()).unwrap());
+    assert!(!first.complete && !second.complete && first.losses == second.losses);
+    let usage = plan.status.usage.unwrap();
+    assert_eq!((usage.losses, usage.record), (1, Some(names[1].clone())));
+    // A crash between the two: each is written once.
+    seen.heard.former = Some(stored(&seen, before, Some(first)));
+    let only = decide(&seen, later(9));
+    assert_eq!(books(&only).losses.len(), 1);
+    assert!(matches!(only.books.as_slice(), [Write::Status(_, write)] if write.target.name == names[1]));
+    seen.heard.record = Some((day, Some(stored(&seen, day, Some(second)))));
+    assert!(decide(&seen, later(9)).books.is_empty());
 }
