@@ -13,9 +13,9 @@ use trustbridge_e2e::{pod, probe, story, terminate};
 /// An asset of this test's own, so that nobody else asks for it.
 const ASSET: &str = "tb-asset-e2e-expiry";
 /// So much that it is on its way for longer than the SAS lives.
-const MEBIBYTES: u32 = 256;
-/// Life of the first SAS. It counts in whole seconds, so what is left of it is between one second and two.
-const SECONDS: u64 = 2;
+const MEBIBYTES: u32 = 384;
+/// Life of the first SAS. It counts in whole seconds, so what is left of it is less than one.
+const SECONDS: u64 = 1;
 /// What the sentinel says when a SAS is not taken any more.
 const AGAIN: &str = "authorising again";
 
