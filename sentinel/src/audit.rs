@@ -9,6 +9,7 @@ mod log;
 #[cfg(test)]
 mod tests;
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -74,12 +75,14 @@ pub(crate) struct Audit {
 impl Audit {
     /// Opens the log and writes this start's checkpoint; without a path the lines go to stdout only.
     pub(crate) fn open(path: Option<&Path>, contract_id: &str, asset_id: &str) -> std::io::Result<Self> {
+        let log = path.map(Log::open).transpose()?;
+        Self::go_on(log, contract_id, asset_id)
+    }
+
+    fn go_on(log: Option<(Log, Found)>, contract_id: &str, asset_id: &str) -> std::io::Result<Self> {
         let signer = Ed25519KeyPair::generate()
             .map_err(|_| std::io::Error::other("the random source gave no key for the audit log"))?;
-        let (log, found) = match path {
-            None => (None, Found::default()),
-            Some(path) => Log::open(path).map(|(log, found)| (Some(log), found))?,
-        };
+        let (log, found) = log.map_or_else(|| (None, Found::default()), |(log, found)| (Some(log), found));
         let audit = Self {
             contract_id: contract_id.to_owned(),
             asset_id: asset_id.to_owned(),
@@ -172,7 +175,9 @@ impl Audit {
         let mut chain = self.lock();
         self.sign_what_is_due(&mut chain)?;
         self.checkpoint(&mut chain, Reason::Stop, None)?;
-        chain.sync()
+        let unsynced = chain.take_unsynced()?;
+        drop(chain);
+        sync_all(&unsynced)
     }
 
     fn sign_news(&self) -> std::io::Result<()> {
@@ -184,7 +189,9 @@ impl Audit {
         if chain.unsigned > 0 {
             self.checkpoint(&mut chain, Reason::Periodic, None)?;
         }
-        chain.sync()
+        let unsynced = chain.take_unsynced()?;
+        drop(chain);
+        sync_all(&unsynced)
     }
 
     /// The checkpoint without which nothing may follow: that of a start, of a new file, or after many records.
@@ -227,6 +234,11 @@ impl Audit {
     }
 }
 
+/// Without the chain's lock: a disk takes its time, and whoever answers a request waits for the lock.
+fn sync_all(files: &[File]) -> std::io::Result<()> {
+    files.iter().try_for_each(File::sync_all)
+}
+
 impl Chain {
     fn append(&mut self, line: &str, head: format::Head) -> std::io::Result<()> {
         if let Some(log) = &mut self.log {
@@ -242,14 +254,21 @@ impl Chain {
             return;
         };
         match log.rotate() {
-            Ok(()) => self.due = Some((Reason::File, None)),
+            // What a crash left at the end of the full file still has to be answered for.
+            Ok(()) => {
+                let torn = self.due.take().and_then(|(_, torn)| torn);
+                self.due = Some((Reason::File, torn));
+            }
             Err(error) => {
                 tracing::error!(%error, "TB_AUDIT_PATH: the log was not rotated; going on in the same file");
             }
         }
     }
 
-    fn sync(&self) -> std::io::Result<()> {
-        self.log.as_ref().map_or(Ok(()), Log::sync)
+    /// What was written to and is perhaps not on the disk yet.
+    fn take_unsynced(&mut self) -> std::io::Result<Vec<File>> {
+        self.log
+            .as_mut()
+            .map_or_else(|| Ok(Vec::new()), Log::take_unsynced)
     }
 }

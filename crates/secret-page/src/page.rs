@@ -143,6 +143,13 @@ mod tests {
     use super::{Kind, SecretPage};
     use std::fs;
     use std::os::unix::fs::FileExt as _;
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
+    /// One test at a time: a page of another may come to lie where one was a moment ago.
+    fn alone() -> MutexGuard<'static, ()> {
+        static ALONE: Mutex<()> = Mutex::new(());
+        ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
     /// The flags of the mapping that holds this address, as the kernel tells them.
     fn flags(address: usize) -> String {
@@ -172,6 +179,7 @@ mod tests {
 
     #[test]
     fn a_secret_page_holds_what_is_written_and_nobody_else_reads_it() {
+        let _alone = alone();
         let mut page = SecretPage::<32>::secret().expect("this kernel and this user have memfd_secret(2)");
         assert_eq!(page.bytes(), &[0; 32]);
         *page.bytes_mut() = [0x5a; 32];
@@ -189,6 +197,7 @@ mod tests {
 
     #[test]
     fn the_next_best_page_is_locked_and_in_no_dump() {
+        let _alone = alone();
         let mut page = SecretPage::<32>::anonymous().unwrap();
         page.bytes_mut().fill(7);
         assert_eq!(page.kind(), Kind::Locked);
@@ -200,12 +209,14 @@ mod tests {
 
     #[test]
     fn a_dropped_page_is_gone() {
+        let _alone = alone();
         let page = SecretPage::<32>::new().unwrap();
         let address = page.at.as_ptr() as usize;
         assert!(!flags(address).is_empty());
         drop(page);
-        let maps = fs::read_to_string("/proc/self/maps").unwrap();
-        assert!(!maps.contains(&format!("{address:x}-")), "{maps}");
+        // Somebody else's memory may lie there by now; it is not kept out of dumps as a secret's page is.
+        let flags = flags(address);
+        assert!(flags.split(' ').all(|one| one != "dd"), "{flags}");
     }
 
     #[test]

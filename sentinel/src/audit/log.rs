@@ -49,6 +49,8 @@ pub(super) struct Log {
     lacks_end: bool,
     /// A piece of a line that was not written whole lies there still.
     has_piece: bool,
+    /// Files that were rotated away since the last sync.
+    full: Vec<File>,
 }
 
 impl Log {
@@ -73,6 +75,7 @@ impl Log {
             limit,
             lacks_end: tail.last().is_some_and(|byte| *byte != b'\n'),
             has_piece: false,
+            full: Vec::new(),
         };
         Ok((log, found))
     }
@@ -100,9 +103,12 @@ impl Log {
         Ok(())
     }
 
-    /// Everything that was appended is on the disk when this returns.
-    pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync_all()
+    /// The files to sync so that everything that was appended is on the disk.
+    pub(super) fn take_unsynced(&mut self) -> io::Result<Vec<File>> {
+        let file = self.file.try_clone()?;
+        let mut files = std::mem::take(&mut self.full);
+        files.push(file);
+        Ok(files)
     }
 
     /// Whether the next line belongs into a new file.
@@ -112,7 +118,10 @@ impl Log {
 
     /// Puts this file behind the others and begins an empty one.
     pub(super) fn rotate(&mut self) -> io::Result<()> {
-        self.file.sync_all()?;
+        self.rotate_with(append_to)
+    }
+
+    fn rotate_with(&mut self, open: impl FnOnce(&Path) -> io::Result<File>) -> io::Result<()> {
         // Only as far as the first free name: a rotation that failed half-way costs no second file.
         let free = (1..FILES)
             .find(|number| !rotated(&self.path, *number).exists())
@@ -121,7 +130,15 @@ impl Log {
             std::fs::rename(rotated(&self.path, number), rotated(&self.path, number + 1))?;
         }
         std::fs::rename(&self.path, rotated(&self.path, 1))?;
-        self.file = append_to(&self.path)?;
+        let file = match open(&self.path) {
+            Ok(file) => file,
+            Err(error) => {
+                // The next lines go on in the same file, and the next rotation looks for it under its name.
+                std::fs::rename(rotated(&self.path, 1), &self.path)?;
+                return Err(error);
+            }
+        };
+        self.full.push(std::mem::replace(&mut self.file, file));
         self.bytes = 0;
         self.lacks_end = false;
         Ok(())
@@ -155,27 +172,44 @@ fn found(path: &Path, tail: &[u8], bytes: u64) -> io::Result<Found> {
         );
         return Err(io::Error::new(ErrorKind::InvalidData, text));
     }
-    let torn_sha256 = (!behind.is_empty()).then(|| {
-        let end: &[u8] = if behind.ends_with(b"\n") { b"" } else { b"\n" };
-        torn_sha256(&[behind, end].concat())
-    });
-    let before = match head {
-        Some(_) => None,
-        // The end came between a rotation and the first whole line after it.
-        None => match File::open(rotated(path, 1)) {
-            Ok(mut before) => {
-                let bytes = before.metadata()?.len();
-                last_line(&tail_of(&mut before, bytes)?).0
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
-        },
+    let mut found = Found {
+        head,
+        ..Found::default()
     };
-    Ok(Found {
-        is_new_file: before.is_some(),
-        head: head.or(before),
-        torn_sha256,
-    })
+    let mut torn = ended(behind);
+    if found.head.is_none()
+        && let Some(tail) = tail_before(path)?
+        && let (Some(head), behind) = last_line(&tail)
+    {
+        // The end came between a rotation and the first whole line after it.
+        found.head = Some(head);
+        found.is_new_file = true;
+        torn = [ended(behind), torn].concat();
+    }
+    found.torn_sha256 = (!torn.is_empty()).then(|| torn_sha256(&torn));
+    Ok(found)
+}
+
+/// The end of the file that was full last.
+fn tail_before(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match File::open(rotated(path, 1)) {
+        Ok(mut before) => {
+            let bytes = before.metadata()?.len();
+            tail_of(&mut before, bytes).map(Some)
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Pieces of lines as a reader takes them: the last one has its end too.
+fn ended(pieces: &[u8]) -> Vec<u8> {
+    let end: &[u8] = if pieces.is_empty() || pieces.ends_with(b"\n") {
+        b""
+    } else {
+        b"\n"
+    };
+    [pieces, end].concat()
 }
 
 /// The last whole line, and what lies behind it.
@@ -202,6 +236,7 @@ fn last_line(tail: &[u8]) -> (Option<Head>, &[u8]) {
 mod tests {
     use super::{Log, rotated};
     use std::fs::{File, read_to_string};
+    use std::io::ErrorKind;
 
     #[test]
     fn a_line_after_a_failed_write_begins_a_line() {
@@ -219,6 +254,24 @@ mod tests {
         std::io::Write::write_all(&mut log.file, b"tw").unwrap();
         log.append("three\n").unwrap();
         assert_eq!(read_to_string(&path).unwrap(), "one\nthree\n");
+    }
+
+    #[test]
+    fn a_rotation_that_failed_half_way_is_done_by_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.jsonl");
+        let mut log = Log::open_with(&path, 4).unwrap().0;
+        log.append("one\n").unwrap();
+        log.rotate_with(|_| Err(ErrorKind::QuotaExceeded.into()))
+            .unwrap_err();
+        log.append("two\n").unwrap();
+        assert_eq!(read_to_string(&path).unwrap(), "one\ntwo\n");
+        log.rotate().unwrap();
+        log.append("three\n").unwrap();
+        assert_eq!(read_to_string(rotated(&path, 1)).unwrap(), "one\ntwo\n");
+        assert_eq!(read_to_string(&path).unwrap(), "three\n");
+        assert_eq!(log.take_unsynced().unwrap().len(), 2);
+        assert_eq!(log.take_unsynced().unwrap().len(), 1);
     }
 
     #[test]

@@ -36,9 +36,12 @@ fn verify(paths: &[PathBuf], keys: &[String]) -> Result<Summary, Refusal> {
     let mut verifier = Verifier::new(keys.to_vec(), None, check);
     let mut rest = Vec::new();
     for path in paths {
+        if !rest.is_empty() {
+            // Only the youngest file may end in the middle of a line.
+            verifier.line(&std::mem::take(&mut rest))?;
+        }
         verifier.begin_file();
         let text = std::fs::read(path).unwrap_or_default();
-        rest.clear();
         for line in text.split_inclusive(|byte| *byte == b'\n') {
             match line.strip_suffix(b"\n") {
                 Some(line) => verifier.line(line)?,
@@ -117,6 +120,32 @@ fn the_chain_runs_through_rotated_files_and_restarts() {
         assert_eq!(audit.head().seq, older.seq + 1);
         audit.write(&entry("/b"));
         verify(&files, &[]).unwrap();
+    }
+}
+
+#[test]
+fn what_a_crash_left_at_the_end_of_a_full_file_is_answered_for_by_the_next_file() {
+    for crash_at_rotation in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.jsonl");
+        open(&path).write(&entry("/a"));
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        text.push_str("{\"ts\":\"2026");
+        std::fs::write(&path, &text).unwrap();
+        if crash_at_rotation {
+            // The full file has its new name, and the first line of the next is torn as well.
+            std::fs::rename(&path, rotated(&path, 1)).unwrap();
+            std::fs::write(&path, "{\"checkpoint\":{").unwrap();
+        }
+        let limit = if crash_at_rotation { 1 << 20 } else { 100 };
+        let log = Log::open_with(&path, limit).unwrap();
+        let audit = Audit::go_on(Some(log), "contract-123", "tb-asset-123").unwrap();
+        assert_eq!(std::fs::read_to_string(rotated(&path, 1)).unwrap(), text);
+        audit.lock().log = Some(Log::open(&path).unwrap().0);
+        audit.write(&entry("/b"));
+        let summary = verify(&[rotated(&path, 1), path], &[]).unwrap();
+        let torn = 1 + u64::from(crash_at_rotation);
+        assert_eq!((summary.records, summary.torn_lines), (2, torn));
     }
 }
 

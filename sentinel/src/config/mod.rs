@@ -196,6 +196,7 @@ impl Config {
         };
         r.not_used_by_serve();
         config.check_places(&mut r);
+        config.check_folders(&mut r);
         r.finish().map(|unknown| Loaded { config, unknown })
     }
 
@@ -239,6 +240,26 @@ impl Config {
                     &place.display().to_string(),
                     "must not lie in TB_MODEL_DIR",
                     next,
+                );
+            }
+        }
+    }
+
+    /// The folders of these files are open for writing while the process lives: that must not be the whole system.
+    fn check_folders(&self, r: &mut Reader) {
+        let files = [
+            ("TB_PIPE_PATH", Some(&self.pipe_path)),
+            ("TB_READY_SIGNAL", Some(&self.ready_signal)),
+            ("TB_AUDIT_PATH", self.audit_path.as_ref()),
+        ];
+        for (field, file) in files {
+            let Some(file) = file else { continue };
+            if file.parent().is_none_or(|folder| folder.parent().is_none()) {
+                r.problem(
+                    field,
+                    &file.display().to_string(),
+                    "must not lie in the root, whose every folder would be open for writing",
+                    "choose a path in a directory of its own",
                 );
             }
         }

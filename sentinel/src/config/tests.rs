@@ -95,6 +95,9 @@ fn each_broken_rule_names_its_field() {
         ("TB_TARGET_DIR", "relative"),
         ("TB_MODEL_DIR", "/mnt/resource/trustbridge/model"),
         ("TB_PIPE_PATH", "/mnt/resource/trustbridge/pipe"),
+        ("TB_PIPE_PATH", "/pipe"),
+        ("TB_READY_SIGNAL", "/ready"),
+        ("TB_AUDIT_PATH", "/audit.jsonl"),
         ("TB_ASSET_ID", "a/b"),
     ] {
         let mut more = vec![(name, value)];

@@ -57,7 +57,31 @@ pub(crate) fn tls_acceptor(pair: &CertPair) -> Result<TlsAcceptor, String> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Serves until `stop`, on a thread of its own; the receiver hears of the end.
+/// The public port while it is open.
+pub(crate) struct Serving {
+    proxy: Arc<Proxy>,
+    stop: CancellationToken,
+    cut: CancellationToken,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Serving {
+    /// Takes no new connection and lets answers finish, for `grace` at most; what is under way then is cut off. When
+    /// this returns, each answer has its record and its usage.
+    pub(crate) async fn end(mut self, grace: Duration) {
+        self.stop.cancel();
+        // An error means that the thread ended without a word.
+        if tokio::time::timeout(grace, &mut self.ended).await.is_ok() {
+            return;
+        }
+        let in_flight = self.proxy.shared.in_flight();
+        tracing::warn!(in_flight, "requests are cut off at the end of the grace period");
+        self.cut.cancel();
+        let _ = self.ended.await;
+    }
+}
+
+/// Serves on a thread of its own, until [`Serving::end`].
 ///
 /// One thread, because a request is microseconds of work here: handed from one thread to another and back it costs as
 /// much again, and one core carries more requests than a model answers.
@@ -65,26 +89,37 @@ pub(crate) fn serve(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     proxy: Arc<Proxy>,
-    stop: CancellationToken,
-) -> io::Result<oneshot::Receiver<()>> {
+) -> io::Result<Serving> {
     let listener = listener.into_std()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let (ended, hear) = oneshot::channel();
+    let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
+    let (tell, ended) = oneshot::channel();
+    let serving = Serving {
+        proxy: proxy.clone(),
+        stop: stop.clone(),
+        cut: cut.clone(),
+        ended,
+    };
     std::thread::Builder::new()
         .name("proxy".to_owned())
         .spawn(move || {
             runtime.block_on(async {
                 match TcpListener::from_std(listener) {
-                    Ok(listener) => accept_all(listener, tls, proxy, stop).await,
+                    Ok(listener) => tokio::select! {
+                        () = accept_all(listener, tls, proxy, stop) => {}
+                        () = cut.cancelled() => {}
+                    },
                     Err(error) => tracing::error!(%error, "the public port cannot be served"),
                 }
             });
+            // Answers that are under way end here, and write their records.
+            drop(runtime);
             // Nobody listens when the process did not wait for the end.
-            let _ = ended.send(());
+            let _ = tell.send(());
         })?;
-    Ok(hear)
+    Ok(serving)
 }
 
 /// Accepts until `stop`; then lets every connection finish the answer that it is in.
@@ -96,6 +131,8 @@ async fn accept_all(
 ) {
     let permits = Arc::new(Semaphore::new(capacity(open_files())));
     let connections = TaskTracker::new();
+    let last = CancellationToken::new();
+    tokio::spawn(proxy.upstream.clone().close_stale());
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
@@ -103,9 +140,9 @@ async fn accept_all(
         };
         match accepted {
             Ok((stream, permit)) => {
-                let (tls, proxy, stop) = (tls.clone(), proxy.clone(), stop.clone());
+                let (tls, proxy, last) = (tls.clone(), proxy.clone(), last.clone());
                 connections.spawn(async move {
-                    connection(stream, tls, proxy, stop).await;
+                    connection(stream, tls, proxy, last).await;
                     drop(permit);
                 });
             }
@@ -117,11 +154,18 @@ async fn accept_all(
     }
     drop(listener);
     connections.close();
+    let left = async {
+        // Not closed at once: a client that was told nothing of the end may have sent its next request already. It gets
+        // an answer that says so, and with it the end of the connection.
+        proxy.quiet(LAST_REQUEST).await;
+        last.cancel();
+        proxy.quiet(LINGER).await;
+    };
     tokio::select! {
         () = connections.wait() => {}
         // What is left are clients that have not asked anything yet: half a head, half a handshake. They may wait
         // for half a minute, the end of the process may not.
-        () = proxy.quiet(LINGER) => tracing::debug!(connections = connections.len(), "left unanswered"),
+        () = left => tracing::debug!(connections = connections.len(), "left unanswered"),
     }
 }
 
@@ -154,25 +198,25 @@ async fn accept(
     Ok((stream, permit))
 }
 
-async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, proxy: Arc<Proxy>, stop: CancellationToken) {
+/// Serves one connection, and closes it when it is idle after `last`.
+async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, proxy: Arc<Proxy>, last: CancellationToken) {
     let Some(tls) = tls else {
-        return exchange(stream, proxy, stop).await;
+        return exchange(stream, proxy, last).await;
     };
     match tokio::time::timeout(HANDSHAKE_TIME, tls.accept(stream)).await {
-        Ok(Ok(stream)) => exchange(stream, proxy, stop).await,
+        Ok(Ok(stream)) => exchange(stream, proxy, last).await,
         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake"),
         Err(_) => tracing::debug!("TLS handshake took too long"),
     }
 }
 
-async fn exchange<S>(stream: S, proxy: Arc<Proxy>, stop: CancellationToken)
+async fn exchange<S>(stream: S, proxy: Arc<Proxy>, last: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (stream, findings) = Watched::new(stream);
-    let served = proxy.clone();
     let service = service_fn(move |request| {
-        let (proxy, findings) = (served.clone(), findings.clone());
+        let (proxy, findings) = (proxy.clone(), findings.clone());
         async move { Ok::<_, Infallible>(proxy.handle(request, &findings).await) }
     });
     let serving = http1::Builder::new()
@@ -183,15 +227,10 @@ where
     let mut serving = std::pin::pin!(serving);
     let ended = tokio::select! {
         ended = &mut serving => ended,
-        // Not closed at once: a client that was told nothing of the end may have sent its next request already. It gets
-        // an answer that says so, and with it the end of the connection.
-        () = stop.cancelled() => tokio::select! {
-            ended = &mut serving => ended,
-            () = proxy.quiet(LAST_REQUEST) => {
-                serving.as_mut().graceful_shutdown();
-                serving.await
-            }
-        },
+        () = last.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "connection");

@@ -5,6 +5,8 @@ mod forward;
 mod framing;
 mod headers;
 mod listen;
+#[cfg(test)]
+mod port_tests;
 mod refusal;
 mod routes;
 #[cfg(test)]
@@ -34,7 +36,7 @@ use routes::Routes;
 use tokens::Tokens;
 use upstream::Upstream;
 
-pub(crate) use listen::{serve, tls_acceptor};
+pub(crate) use listen::{Serving, serve, tls_acceptor};
 
 /// How often it is looked whether requests are under way, at the end.
 const LOOK: Duration = Duration::from_millis(50);

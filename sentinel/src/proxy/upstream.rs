@@ -1,7 +1,7 @@
 //! Connections to the runtime, kept for the next request.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
@@ -16,6 +16,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// A connection is not used again when it was idle for longer. Model servers close theirs after seconds (uvicorn:
 /// five), and a request that meets such an end on its way may have been worked on: it cannot be sent again.
 const KEPT: Duration = Duration::from_secs(2);
+/// How often connections are closed that were idle for too long.
+const SWEEP: Duration = Duration::from_secs(1);
 /// Idle connections at a time; more are closed.
 const IDLE: usize = 64;
 
@@ -82,6 +84,16 @@ impl Upstream {
             idle.remove(0);
         }
         idle.push((connection, now));
+    }
+
+    /// Closes connections that are too old to be used again, without end: a runtime must not hold them until somebody
+    /// asks something.
+    pub(super) async fn close_stale(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(SWEEP).await;
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.retain(|(_, since)| since.elapsed() < KEPT);
+        }
     }
 
     /// The connection that was used last and can be used again. One that is not ready still has something of its

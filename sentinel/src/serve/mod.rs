@@ -17,7 +17,6 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -113,7 +112,7 @@ struct Driver {
     tasks: Vec<AbortHandle>,
     watching: CancellationToken,
     delivering: TaskTracker,
-    public: Option<(CancellationToken, oneshot::Receiver<()>)>,
+    public: Option<proxy::Serving>,
 }
 
 impl Driver {
@@ -202,13 +201,12 @@ impl Driver {
         let address = self.config.public_addr;
         let (audit, shared) = (self.audit.clone(), self.shared.clone());
         let proxy = Proxy::new(&self.config, audit, shared, self.billing.clone());
-        let stop = CancellationToken::new();
         let serving = TcpListener::bind(address)
             .await
-            .and_then(|listener| proxy::serve(listener, self.tls.clone(), Arc::new(proxy), stop.clone()));
+            .and_then(|listener| proxy::serve(listener, self.tls.clone(), Arc::new(proxy)));
         match serving {
-            Ok(ended) => {
-                self.public = Some((stop, ended));
+            Ok(serving) => {
+                self.public = Some(serving);
                 tracing::info!(%address, tls = self.tls.is_some(), "the public port is open");
             }
             Err(error) => {
@@ -259,19 +257,9 @@ impl Driver {
 
     /// Lets answers finish, closes every pipe, makes the audit log durable.
     async fn shut_down(&mut self) {
-        let ending = async {
-            if let Some((stop, ended)) = self.public.take() {
-                self.shared.set_draining(true);
-                stop.cancel();
-                // An error means that it ended without a word.
-                let _ = ended.await;
-            }
-        };
-        if tokio::time::timeout(GRACE, ending).await.is_err() {
-            tracing::warn!(
-                in_flight = self.shared.in_flight(),
-                "requests were cut off at the end of the grace period"
-            );
+        if let Some(serving) = self.public.take() {
+            self.shared.set_draining(true);
+            serving.end(GRACE).await;
         }
         self.billed.cancel();
         billing::close(self.billing.clone(), self.shared.clone()).await;

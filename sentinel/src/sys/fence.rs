@@ -33,6 +33,9 @@ const SYSTEM: [&str; 7] = [
     "/dev/random",
 ];
 
+/// Where the kernel of a confidential machine gives reports: a program makes a folder there, writes its nonce and reads.
+const REPORTS: &str = "/sys/kernel/config/tsm";
+
 /// How much of what was asked for the kernel enforces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fenced {
@@ -86,13 +89,11 @@ impl Fence {
         if let Attestation::File(path) = &config.attestation {
             files.push(path);
         }
-        read.extend(files.into_iter().filter_map(folder_of));
-        // Where the resolver's file is a link, its target is replaced as well.
-        read.extend(
-            std::fs::canonicalize("/etc/resolv.conf")
-                .ok()
-                .and_then(|target| folder_of(&target)),
-        );
+        read.extend(files.iter().copied().filter_map(folder_of));
+        // Where one is a link, or the resolver's file is, its target is replaced as well.
+        files.push(Path::new("/etc/resolv.conf"));
+        let targets = files.iter().filter_map(|file| std::fs::canonicalize(file).ok());
+        read.extend(targets.filter_map(|target| folder_of(&target)));
         let mut memory = BTreeSet::from([config.model_dir.clone()]);
         memory.extend(
             [&config.pipe_path, &config.ready_signal]
@@ -142,7 +143,8 @@ impl Fence {
             let devices = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
             rules = rules
                 .add_rules(path_beneath_rules(["/"], reading | AccessFs::Execute))?
-                .add_rules(path_beneath_rules(["/dev"], devices))?;
+                .add_rules(path_beneath_rules(["/dev"], devices))?
+                .add_rules(path_beneath_rules([REPORTS], writing()))?;
         }
         Ok(match rules.restrict_self()?.ruleset {
             RulesetStatus::NotEnforced => Fenced::No,
@@ -262,6 +264,40 @@ mod tests {
             assert!(denied(&program), "{program:?}");
         });
         assert!(fs::read(&secret).is_ok());
+    }
+
+    #[test]
+    fn a_link_to_a_file_elsewhere_stays_readable() {
+        let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let outside = tempfile::tempdir().unwrap();
+        let others = outside.path().join("others");
+        fs::write(&others, "of the node").unwrap();
+        let mut more = Vec::new();
+        for (field, name) in [
+            ("TB_CA_PATH", "ca.crt"),
+            ("TB_TLS_CERT_PATH", "tls.crt"),
+            ("TB_TLS_KEY_PATH", "tls.key"),
+            ("TB_ATTESTATION", "quote"),
+        ] {
+            let (target, link) = (elsewhere.path().join(name), dir.path().join(name));
+            fs::write(&target, name).unwrap();
+            std::os::unix::fs::symlink(&target, &link).unwrap();
+            let scheme = if field == "TB_ATTESTATION" { "file:" } else { "" };
+            more.push((field, format!("{scheme}{}", link.display()), link));
+        }
+        let vars: Vec<_> = more
+            .iter()
+            .map(|(field, value, _)| (*field, value.as_str()))
+            .collect();
+        let fence = Fence::of(&config(dir.path(), &vars));
+        apart(|| {
+            assert_eq!(fence.close().unwrap(), Fenced::Full);
+            for (field, _, link) in &more {
+                assert!(fs::read(link).is_ok(), "{field}");
+            }
+            assert!(denied(&fs::write(elsewhere.path().join("new"), "x")));
+            assert!(denied(&fs::read(&others)));
+        });
     }
 
     #[test]
