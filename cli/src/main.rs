@@ -1,5 +1,11 @@
 //! trustbridge: encrypts, uploads and registers a provider's model.
 
+#![allow(
+    rustdoc::invalid_html_tags,
+    rustdoc::broken_intra_doc_links,
+    reason = "comments on arguments are the help text, which is printed as it stands"
+)]
+
 mod asset;
 mod bounded;
 mod command_line;

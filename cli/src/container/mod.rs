@@ -2,7 +2,7 @@
 //!
 //! | Module | What |
 //! |---|---|
-//! | [`reference`] | names of images |
+//! | [`mod@reference`] | names of images |
 //! | [`context`] | the files that go in, and the Containerfile |
 //! | [`engine`] | docker, buildah or podman |
 //! | [`process`] | running them, with a deadline |

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Declares [`Reason`] with its words, so that neither a word nor [`Reason::ALL`] can be forgotten.
+/// Declares [`Reason`] with its words, so that neither a word nor `Reason::ALL` can be forgotten.
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
         /// Why something is refused, as one word: the first of the message, and what `docs/reference/admission.md` explains.

@@ -15,7 +15,7 @@ const LAG_MS: i64 = 120_000;
 pub struct Now {
     /// The time of day; POSIX milliseconds. It may step in both directions.
     pub wall_ms: i64,
-    /// Milliseconds since the last [`Ledger::advance`] by a clock that does not step; 0 after a start.
+    /// Milliseconds since the last [`Ledger::advance`](super::Ledger::advance) by a clock that does not step; 0 after a start.
     pub elapsed_ms: u64,
 }
 
