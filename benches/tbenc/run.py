@@ -6,7 +6,6 @@ First every contender proves that it works; then all of them run in interleaved 
 import argparse
 import datetime
 import os
-import platform
 import re
 import shutil
 import signal
@@ -84,27 +83,12 @@ def sample_model(binary, path, count):
 
 
 def facts(tools, args):
-    cpu = re.search(r"^model name\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    flags = set(re.search(r"^flags\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)[1].split())
-    has = [name for name, flag in (("SHA-NI", "sha_ni"), ("VAES", "vaes"), ("VPCLMULQDQ", "vpclmulqdq"),
-                                   ("AVX-512", "avx512f")) if flag in flags]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    machine = f"{os.cpu_count()} cores, {cpu[1] if cpu else platform.machine()} ({', '.join(has)}), {memory:.0f} GiB"
-    made = [("Date", datetime.date.today().isoformat()), ("Commit", commit()), ("Machine", machine),
-            ("Kernel", "Linux " + platform.release().split("-")[0])]
+    made = [("Date", datetime.date.today().isoformat()), ("Commit", measure.commit(ROOT)), ("Machine", measure.machine()),
+            ("Kernel", measure.kernel())]
     if not args.peers_only:
         version = subprocess.run([args.binary, "--version"], capture_output=True, text=True, timeout=60, check=True)
         made.append(("trustbridge", version.stdout.strip()))
     return made + [("Peers", "; ".join(tools.versions.values()))]
-
-
-def commit():
-    def git(*command):
-        done = subprocess.run(["git", "-C", ROOT, *command], capture_output=True, text=True, timeout=60, check=True)
-        return done.stdout
-
-    changed = " with changes on top" if git("status", "--porcelain", "--untracked-files=no") else ""
-    return git("rev-parse", "--short=10", "HEAD").strip() + changed
 
 
 def correctness(everyone, tbenc, work, binary):
