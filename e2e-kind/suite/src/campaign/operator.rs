@@ -15,6 +15,8 @@ use std::process::Stdio;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
+use tokio::runtime::Handle;
+use trustbridge_cluster::netns::{self, Place};
 
 /// The name in the leader election: the same after each restart, so the lease is taken up again at once.
 const IDENTITY: &str = "tb-campaign";
@@ -28,6 +30,8 @@ pub struct HostOperator {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     log: PathBuf,
+    /// Whether there is a node's network to start it in.
+    is_local: bool,
     child: Option<Child>,
     _files: TempDir,
 }
@@ -77,12 +81,16 @@ impl HostOperator {
             arguments,
             environment,
             log,
+            is_local: world.is_local(),
             child: None,
             _files: files,
         })
     }
 
     /// Starts it; its log goes on in the same file.
+    ///
+    /// In the local cluster it stands on the node: the policies let no stranger from outside ask a sentinel, and the end
+    /// of each pod would wait for an answer.
     pub fn start(&mut self) -> Result<()> {
         let out = File::options().append(true).open(&self.log)?;
         let mut command = Command::new(&self.program);
@@ -95,7 +103,16 @@ impl HostOperator {
             .stdout(out.try_clone()?)
             .stderr(out)
             .kill_on_drop(true);
-        self.child = Some(command.spawn().context("cannot start the operator")?);
+        let runtime = Handle::current();
+        let mut spawn = || {
+            let _in = runtime.enter();
+            command.spawn().context("cannot start the operator")
+        };
+        self.child = Some(if self.is_local {
+            netns::within(Place::Node, spawn)?
+        } else {
+            spawn()?
+        });
         Ok(())
     }
 
