@@ -1,6 +1,7 @@
 //! Access tokens of Microsoft Entra: client credentials with a secret or with workload identity, and managed
 //! identity.
 
+mod cache;
 mod managed;
 #[cfg(test)]
 mod tests;
@@ -11,12 +12,10 @@ use crate::http::{self, Client, Deadline};
 use ::http::header::{ACCEPT, CONTENT_TYPE};
 use ::http::{Request, Response};
 use bytes::Bytes;
+use cache::{Cache, Kept};
 use serde::Deserialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 use url::Url;
 use url::form_urlencoded::Serializer;
 use zeroize::Zeroizing;
@@ -25,9 +24,6 @@ use zeroize::Zeroizing;
 pub const ARM_SCOPE: &str = "https://management.azure.com/.default";
 /// Scope for Azure Storage.
 pub const STORAGE_SCOPE: &str = "https://storage.azure.com/.default";
-
-/// Longest life of a token that is believed, in seconds.
-const LONGEST_LIFE: u64 = 24 * 60 * 60;
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
@@ -131,11 +127,6 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-struct Cached {
-    token: AccessToken,
-    renew_at: Instant,
-}
-
 /// Where a client's tokens come from.
 #[derive(Debug)]
 pub enum Credential {
@@ -167,7 +158,7 @@ impl Credential {
 pub struct TokenSource {
     http: Client,
     identity: Identity,
-    cached: Mutex<Option<Cached>>,
+    cached: Cache,
 }
 
 impl fmt::Debug for TokenSource {
@@ -185,31 +176,21 @@ impl TokenSource {
         Self {
             http,
             identity,
-            cached: Mutex::new(None),
+            cached: Cache::default(),
         }
     }
 
     /// A token that is still good; callers that come together share one exchange.
     pub async fn token(&self, deadline: Deadline) -> Result<AccessToken, Error> {
-        let mut cached = self.cached.lock().await;
-        if let Some(current) = cached
-            .as_ref()
-            .filter(|current| Instant::now() < current.renew_at)
-        {
-            return Ok(current.token.clone());
-        }
-        let fresh = self.exchange(deadline).await?;
-        let token = fresh.token.clone();
-        *cached = Some(fresh);
-        Ok(token)
+        self.cached.token(self.exchange(deadline)).await
     }
 
     /// Forgets the token, after the resource answered 401.
     pub async fn forget(&self) {
-        *self.cached.lock().await = None;
+        self.cached.forget().await;
     }
 
-    async fn exchange(&self, deadline: Deadline) -> Result<Cached, Error> {
+    async fn exchange(&self, deadline: Deadline) -> Result<Kept, Error> {
         let url = token_url(&self.identity)?;
         let form = self.form().await?;
         let request = Request::post(url.as_str())
@@ -220,10 +201,10 @@ impl TokenSource {
         let answer = self.http.send(request, deadline).await?;
         let granted: Option<Granted> = serde_json::from_slice(answer.body()).ok();
         match granted {
-            Some(granted) if answer.status().is_success() => Ok(Cached {
-                renew_at: Instant::now() + kept_for(granted.expires_in),
-                token: AccessToken(Zeroizing::new(granted.access_token)),
-            }),
+            Some(granted) if answer.status().is_success() => Ok(Kept::new(
+                AccessToken(Zeroizing::new(granted.access_token)),
+                granted.expires_in,
+            )),
             _ => Err(Error::Refused {
                 client_id: self.identity.client_id.clone(),
                 tenant: self.identity.tenant.clone(),
@@ -249,11 +230,6 @@ impl TokenSource {
         form.append_pair(name, &proof);
         Ok(Zeroizing::new(form.finish()))
     }
-}
-
-/// 80 % of the life that the answer gives, and of a day at most: the number is another's.
-fn kept_for(expires_in: u64) -> Duration {
-    Duration::from_secs(expires_in.min(LONGEST_LIFE)) * 4 / 5
 }
 
 #[derive(Deserialize)]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 
 /// How many closing lines of a failed program's output an error shows.
-const SHOWN_LINES: usize = 15;
+const SHOWN_LINES: usize = 20;
 
 /// Runs a program to its end and answers what it wrote to stdout.
 pub fn output(command: &mut Command) -> Result<String> {
@@ -87,7 +87,9 @@ fn display(command: &Command) -> String {
     text
 }
 
-fn last_lines(text: &str) -> String {
+/// The closing lines of a text, as an error shows them.
+#[must_use]
+pub fn last_lines(text: &str) -> String {
     let lines: Vec<&str> = text.trim_end().lines().collect();
     lines
         .iter()
@@ -120,6 +122,6 @@ mod tests {
     #[test]
     fn only_the_last_lines_are_shown() {
         let text = (0..40).map(|n| n.to_string()).collect::<Vec<_>>().join("\n");
-        assert_eq!(last_lines(&text).lines().next(), Some("25"));
+        assert_eq!(last_lines(&text).lines().next(), Some("20"));
     }
 }

@@ -5,9 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
-
-/// How many closing lines of a failed program's output an error shows.
-const SHOWN_LINES: usize = 20;
+use trustbridge_cluster::command::last_lines;
 
 /// What a program that ran to its end said.
 #[derive(Clone, Debug)]
@@ -87,18 +85,6 @@ fn display(command: &Command) -> String {
         .chain(words)
         .collect::<Vec<_>>()
         .join(" ")
-}
-
-/// The closing lines of a text.
-#[must_use]
-pub fn last_lines(text: &str) -> String {
-    let lines: Vec<&str> = text.trim_end().lines().collect();
-    lines
-        .iter()
-        .skip(lines.len().saturating_sub(SHOWN_LINES))
-        .copied()
-        .collect::<Vec<_>>()
-        .join("\n")
 }
 
 #[cfg(test)]

@@ -3,14 +3,13 @@
 //! The service is reached at a link-local address without TLS: that is how Azure offers it, and the packet never
 //! leaves the host. The header `Metadata: true` keeps redirected and forged requests away.
 
-use super::{AccessToken, Cached, Error, kept_for};
+use super::cache::{Cache, Kept};
+use super::{AccessToken, Error};
 use crate::http::{self, Client, Deadline};
 use ::http::Request;
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 use std::fmt;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -24,7 +23,7 @@ pub struct ManagedIdentity {
     endpoint: &'static str,
     resource: String,
     client_id: Option<String>,
-    cached: Mutex<Option<Cached>>,
+    cached: Cache,
 }
 
 impl fmt::Debug for ManagedIdentity {
@@ -46,7 +45,7 @@ impl ManagedIdentity {
             endpoint: ENDPOINT,
             resource: resource.to_owned(),
             client_id,
-            cached: Mutex::new(None),
+            cached: Cache::default(),
         }
     }
 
@@ -58,25 +57,15 @@ impl ManagedIdentity {
 
     /// A token that is still good; callers that come together share one question.
     pub async fn token(&self, deadline: Deadline) -> Result<AccessToken, Error> {
-        let mut cached = self.cached.lock().await;
-        if let Some(current) = cached
-            .as_ref()
-            .filter(|current| Instant::now() < current.renew_at)
-        {
-            return Ok(current.token.clone());
-        }
-        let fresh = self.ask(deadline).await?;
-        let token = fresh.token.clone();
-        *cached = Some(fresh);
-        Ok(token)
+        self.cached.token(self.ask(deadline)).await
     }
 
     /// Forgets the token, after the resource refused it.
     pub async fn forget(&self) {
-        *self.cached.lock().await = None;
+        self.cached.forget().await;
     }
 
-    async fn ask(&self, deadline: Deadline) -> Result<Cached, Error> {
+    async fn ask(&self, deadline: Deadline) -> Result<Kept, Error> {
         let mut url = Url::parse(self.endpoint).map_err(|_| Error::Authority(self.endpoint.to_owned()))?;
         url.query_pairs_mut()
             .append_pair("api-version", API_VERSION)
@@ -91,10 +80,10 @@ impl ManagedIdentity {
         let answer = self.http.send(request, deadline).await?;
         let granted: Option<Granted> = serde_json::from_slice(answer.body()).ok();
         match granted {
-            Some(granted) if answer.status().is_success() => Ok(Cached {
-                renew_at: Instant::now() + kept_for(granted.expires_in),
-                token: AccessToken(Zeroizing::new(granted.access_token)),
-            }),
+            Some(granted) if answer.status().is_success() => Ok(Kept::new(
+                AccessToken(Zeroizing::new(granted.access_token)),
+                granted.expires_in,
+            )),
             _ => Err(Error::NoIdentity {
                 status: answer.status().as_u16(),
                 code: super::refusal(&answer),

@@ -1,3 +1,4 @@
+use super::cache::{LONGEST_LIFE, kept_for};
 use super::*;
 use axum::extract::State;
 use axum::routing::post;
@@ -47,7 +48,7 @@ fn source(authority: String, proof: Proof) -> TokenSource {
 }
 
 fn soon() -> Deadline {
-    Deadline::after(Duration::from_secs(20))
+    Deadline::after(std::time::Duration::from_secs(20))
 }
 
 #[tokio::test]
@@ -94,8 +95,11 @@ async fn an_empty_file_is_named() {
 
 #[test]
 fn a_life_of_any_length_is_bounded() {
-    assert_eq!(kept_for(100), Duration::from_secs(80));
-    assert_eq!(kept_for(u64::MAX), Duration::from_secs(LONGEST_LIFE) * 4 / 5);
+    assert_eq!(kept_for(100), std::time::Duration::from_secs(80));
+    assert_eq!(
+        kept_for(u64::MAX),
+        std::time::Duration::from_secs(LONGEST_LIFE) * 4 / 5
+    );
 }
 
 #[tokio::test]

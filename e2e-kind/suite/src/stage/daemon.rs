@@ -10,9 +10,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// How much of a log an error shows.
-const SHOWN_LINES: usize = 15;
+use trustbridge_cluster::command::last_lines;
 
 /// A program that is to run.
 #[derive(Clone, Debug)]
@@ -55,14 +53,11 @@ impl Daemon {
             return Ok(());
         }
         let text = std::fs::read_to_string(log(folder, self.name)).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        let tail = lines
-            .iter()
-            .skip(lines.len().saturating_sub(SHOWN_LINES))
-            .copied()
-            .collect::<Vec<_>>()
-            .join("\n");
-        bail!("{} has ended; its log ends with\n{tail}", self.name)
+        bail!(
+            "{} has ended; its log ends with\n{}",
+            self.name,
+            last_lines(&text)
+        )
     }
 
     fn start(&self, folder: &Path, fingerprint: String) -> Result<()> {
