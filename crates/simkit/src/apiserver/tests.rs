@@ -1,0 +1,190 @@
+use super::*;
+use http::Method;
+
+const POD: &str = "/api/v1/namespaces/a/pods";
+const THING: &str = "/apis/example.io/v1/namespaces/a/things";
+
+fn ask(server: &ApiServer, method: &Method, path: &str, body: &Value) -> Answer {
+    let kind = if *method == Method::PATCH {
+        "application/apply-patch+yaml"
+    } else {
+        "application/json"
+    };
+    let body = if body.is_null() {
+        Vec::new()
+    } else {
+        body.to_string().into_bytes()
+    };
+    server.handle(method, &path.parse().unwrap(), kind, &body)
+}
+
+fn apply(server: &ApiServer, path: &str, manager: &str, body: &Value) -> Answer {
+    ask(
+        server,
+        &Method::PATCH,
+        &format!("{path}?force=true&fieldManager={manager}"),
+        body,
+    )
+}
+
+fn thing(spec: &Value) -> Value {
+    json!({"apiVersion": "example.io/v1", "kind": "Thing", "metadata": {"name": "t"}, "spec": spec})
+}
+
+#[test]
+fn a_name_is_taken_once_and_a_status_is_not_made_with_it() {
+    let server = ApiServer::new();
+    let mut object = thing(&json!({"a": 1}));
+    object["status"] = json!({"phase": "Forged"});
+    let made = ask(&server, &Method::POST, THING, &object);
+    assert_eq!((made.code, made.body.get("status")), (201, None));
+    let again = ask(&server, &Method::POST, THING, &object);
+    assert_eq!(
+        (again.code, &again.body["reason"]),
+        (409, &json!("AlreadyExists"))
+    );
+}
+
+#[test]
+fn what_a_manager_does_not_say_any_more_goes_and_anothers_stays() {
+    let server = ApiServer::new();
+    let path = &format!("{THING}/t");
+    assert_eq!(
+        apply(&server, path, "one", &thing(&json!({"a": 1, "b": {"x": 1}}))).code,
+        201
+    );
+    apply(&server, path, "two", &thing(&json!({"b": {"y": 2}})));
+    let now = apply(&server, path, "one", &thing(&json!({"a": 3}))).body;
+    assert_eq!(now["spec"], json!({"a": 3, "b": {"y": 2}}));
+    assert_eq!(now["metadata"]["generation"], 3);
+    let same = apply(&server, path, "one", &thing(&json!({"a": 3}))).body;
+    assert_eq!(same, now, "an apply that changes nothing is no write");
+}
+
+#[test]
+fn a_status_is_written_to_the_version_that_was_read_and_to_nothing_else() {
+    let server = ApiServer::new();
+    let path = &format!("{THING}/t");
+    let made = apply(&server, path, "one", &thing(&json!({"a": 1}))).body;
+    let status = |version: &Value| {
+        json!({"metadata": {"uid": made["metadata"]["uid"], "resourceVersion": version},
+               "spec": {"a": 9}, "status": {"phase": "New"}})
+    };
+    let version = &made["metadata"]["resourceVersion"];
+    let written = apply(&server, &format!("{path}/status"), "s", &status(version)).body;
+    assert_eq!(
+        (&written["spec"]["a"], &written["status"]["phase"]),
+        (&json!(1), &json!("New"))
+    );
+    assert_eq!(written["metadata"]["generation"], 1);
+    let late = apply(&server, &format!("{path}/status"), "s", &status(version));
+    assert_eq!((late.code, &late.body["reason"]), (409, &json!("Conflict")));
+    let missing = apply(
+        &server,
+        &format!("{THING}/other/status"),
+        "s",
+        &json!({"status": {}}),
+    );
+    assert_eq!(missing.code, 404);
+}
+
+#[test]
+fn a_finalizer_holds_until_its_manager_lets_go() {
+    let server = ApiServer::new();
+    let path = &format!("{THING}/t");
+    let held = json!({"metadata": {"finalizers": ["example.io/mine"]}, "spec": {}});
+    apply(&server, path, "mine", &held);
+    apply(
+        &server,
+        path,
+        "yours",
+        &json!({"metadata": {"finalizers": ["example.io/yours"]}}),
+    );
+    let leaving = ask(&server, &Method::DELETE, path, &Value::Null);
+    assert!(leaving.body["metadata"]["deletionTimestamp"].is_string());
+    let left = apply(&server, path, "mine", &json!({"spec": {}})).body;
+    assert_eq!(left["metadata"]["finalizers"], json!(["example.io/yours"]));
+    apply(&server, path, "yours", &json!({}));
+    assert_eq!(ask(&server, &Method::GET, path, &Value::Null).code, 404);
+}
+
+#[test]
+fn only_the_object_of_that_uid_is_deleted_and_a_pod_waits_for_kubelet() {
+    let server = ApiServer::new();
+    let made = ask(
+        &server,
+        &Method::POST,
+        POD,
+        &json!({"metadata": {"name": "p"}, "spec": {}}),
+    )
+    .body;
+    let path = &format!("{POD}/p");
+    let other = json!({"preconditions": {"uid": "another"}});
+    assert_eq!(ask(&server, &Method::DELETE, path, &other).code, 409);
+    let this = json!({"preconditions": {"uid": made["metadata"]["uid"]}});
+    assert_eq!(ask(&server, &Method::DELETE, path, &this).code, 200);
+    let leaving = ask(&server, &Method::GET, path, &Value::Null).body;
+    assert_eq!(leaving["metadata"]["deletionTimestamp"], "1970-01-01T00:00:30Z");
+    let key = Key {
+        plural: "pods".to_owned(),
+        namespace: Some("a".to_owned()),
+        name: "p".to_owned(),
+    };
+    server.remove(&key);
+    assert_eq!(ask(&server, &Method::GET, path, &Value::Null).code, 404);
+}
+
+#[test]
+fn selectors_choose_and_what_is_not_known_is_refused() {
+    let server = ApiServer::new();
+    for (name, owner) in [("p", "x"), ("q", "y")] {
+        let object = json!({"metadata": {"name": name, "labels": {"example.io/owner": owner}}, "spec": {"of": {"name": owner}}});
+        ask(&server, &Method::POST, THING, &object);
+    }
+    let names = |query: &str| {
+        let list = ask(&server, &Method::GET, &format!("{THING}?{query}"), &Value::Null).body;
+        let items = list["items"].as_array().cloned().unwrap_or_default();
+        items
+            .iter()
+            .map(|o| o["metadata"]["name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names("fieldSelector=spec.of.name%3Dx&limit=200"), ["p"]);
+    assert_eq!(names("labelSelector=example.io%2Fowner%21%3Dx"), ["q"]);
+    assert_eq!(names("").len(), 2);
+    assert_eq!(
+        ask(
+            &server,
+            &Method::GET,
+            &format!("{THING}?watch=true"),
+            &Value::Null
+        )
+        .code,
+        400
+    );
+    let merge = server.handle(
+        &Method::PATCH,
+        &format!("{THING}/p").parse().unwrap(),
+        "application/merge-patch+json",
+        b"{}",
+    );
+    assert_eq!(merge.code, 415);
+}
+
+#[test]
+fn what_belongs_to_nobody_any_more_is_collected() {
+    let server = ApiServer::new();
+    let owner = ask(&server, &Method::POST, THING, &thing(&json!({}))).body;
+    let owners = json!([{"uid": owner["metadata"]["uid"], "name": "t"}]);
+    ask(
+        &server,
+        &Method::POST,
+        THING,
+        &json!({"metadata": {"name": "child", "ownerReferences": owners}}),
+    );
+    server.collect_garbage();
+    assert_eq!(server.all("things.example.io").len(), 2);
+    ask(&server, &Method::DELETE, &format!("{THING}/t"), &Value::Null);
+    server.collect_garbage();
+    assert!(server.all("things.example.io").is_empty());
+}
