@@ -1,0 +1,144 @@
+//! The ARM double behind the boundary: every call but that for a token has a number.
+
+use super::boundary::{Boundary, Verdict};
+use crate::nodepool::aks::Aks;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use tempfile::NamedTempFile;
+use tokio::task::AbortHandle;
+use trustbridge_azure::arm::{API_VERSION, AgentPools, Cluster};
+use trustbridge_azure::http::Client;
+use trustbridge_azure::token::{ARM_SCOPE, Identity, Proof, TokenSource};
+use trustbridge_simkit::arm::{Arm, Settings};
+
+/// The double, listening.
+pub(super) struct Azure {
+    base: String,
+    http: Client,
+    secret: NamedTempFile,
+    made: Arc<Mutex<BTreeSet<String>>>,
+    serving: AbortHandle,
+}
+
+#[derive(Clone)]
+struct Door {
+    boundary: Boundary,
+    made: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl Azure {
+    pub(super) async fn start(boundary: &Boundary) -> Self {
+        let made = Arc::default();
+        let door = Door {
+            boundary: boundary.clone(),
+            made: Arc::clone(&made),
+        };
+        let settings = Settings {
+            retry_after: 0,
+            ..Settings::default()
+        };
+        let router = Arm::new(settings, None)
+            .router()
+            .layer(middleware::from_fn_with_state(door, through));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let task = tokio::spawn(async move { axum::serve(listener, router).await });
+        let http = Client::builder().system_bundle(false).allow_loopback_http();
+        let secret = NamedTempFile::new().expect("a file");
+        std::fs::write(secret.path(), "s3cret\n").expect("a written file");
+        Self {
+            base,
+            http: http.build().expect("a client"),
+            secret,
+            made,
+            serving: task.abort_handle(),
+        }
+    }
+
+    /// The provider, as a new process makes it.
+    pub(super) fn provider(&self) -> Aks {
+        let identity = Identity {
+            authority: self.base.clone(),
+            tenant: "tenant".to_owned(),
+            client_id: "client".to_owned(),
+            scope: ARM_SCOPE.to_owned(),
+            proof: Proof::ClientSecretFile(self.secret.path().to_owned()),
+        };
+        let cluster = Cluster {
+            endpoint: self.base.parse().expect("a URL"),
+            subscription: "sub".to_owned(),
+            resource_group: "rg".to_owned(),
+            cluster: "aks".to_owned(),
+            api_version: API_VERSION.to_owned(),
+        };
+        let tokens = Arc::new(TokenSource::new(self.http.clone(), identity));
+        Aks::new(AgentPools::new(self.http.clone(), tokens, cluster))
+    }
+
+    pub(super) fn http(&self) -> Client {
+        self.http.clone()
+    }
+
+    /// Pools that were ever accepted, by name.
+    pub(super) fn made(&self) -> usize {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+impl Drop for Azure {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+async fn through(State(door): State<Door>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    if path.contains("/oauth2/") {
+        return next.run(request).await;
+    }
+    let is_put = request.method() == http::Method::PUT;
+    let verdict = door.boundary.pass(&format!("ARM {} {path}", request.method()));
+    match verdict {
+        Verdict::Nothing => cut(),
+        Verdict::Refuse(code) => refuse(code),
+        Verdict::Go | Verdict::GoUnheard => {
+            let answer = next.run(request).await;
+            if is_put && answer.status().is_success() {
+                let mut made = door.made.lock().unwrap_or_else(PoisonError::into_inner);
+                made.insert(path);
+            }
+            if verdict == Verdict::Go { answer } else { cut() }
+        }
+    }
+}
+
+/// A connection that breaks before the answer is whole.
+fn cut() -> Response {
+    let broken = futures::stream::iter([Err::<Vec<u8>, _>(io::Error::from(io::ErrorKind::ConnectionReset))]);
+    Response::new(Body::from_stream(broken))
+}
+
+fn refuse(code: u16) -> Response {
+    let (word, message) = match code {
+        409 => (
+            "OperationNotAllowed",
+            "Operation is not allowed because there's an in progress update managed cluster operation",
+        ),
+        429 => ("TooManyRequests", "The request is being throttled"),
+        _ => ("InternalServerError", "An internal server error occurred"),
+    };
+    let body = json!({"error": {"code": word, "message": message}});
+    let builder = Response::builder()
+        .status(code)
+        .header("content-type", "application/json")
+        .header("retry-after", "1");
+    builder.body(Body::from(body.to_string())).expect("an answer")
+}

@@ -1,0 +1,125 @@
+//! What of an end is compared: every object that is left, without what must differ between two runs.
+
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use trustbridge_simkit::apiserver::{ApiServer, Key};
+
+/// Objects by place, masked.
+pub(super) type End = BTreeMap<String, Value>;
+
+/// What tells of the way and not of the end: a fault costs attempts and seconds. What is charged for them is compared.
+const ON_THE_WAY: [&str; 8] = [
+    "resourceVersion",
+    "generation",
+    "observedGeneration",
+    "failures",
+    "lastError",
+    "nextAttemptAt",
+    "meteredMs",
+    "quantity",
+];
+
+pub(super) fn of(server: &ApiServer) -> End {
+    let pairs = server.everything().into_iter();
+    pairs
+        .map(|(key, object)| (place(&key), masked(&object)))
+        .collect()
+}
+
+fn place(key: &Key) -> String {
+    key.to_string()
+}
+
+fn masked(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let kept = map
+                .iter()
+                .filter(|(name, _)| !ON_THE_WAY.contains(&name.as_str()));
+            Value::Object(
+                kept.map(|(name, value)| {
+                    let moment = is_moment(name, value).then(|| "TIME".into());
+                    (name.clone(), moment.unwrap_or_else(|| masked(value)))
+                })
+                .collect::<Map<_, _>>(),
+            )
+        }
+        Value::Array(list) => Value::Array(list.iter().map(masked).collect()),
+        Value::String(text) => Value::String(mask(text)),
+        other => other.clone(),
+    }
+}
+
+/// A moment in POSIX milliseconds.
+fn is_moment(name: &str, value: &Value) -> bool {
+    name.ends_with("Ms") && value.as_i64().is_some_and(|ms| ms > 1_700_000_000_000)
+}
+
+/// Times, digests, UIDs and names made of UIDs are of this run alone.
+pub(super) fn mask(text: &str) -> String {
+    // Standard base64 has slashes: it is looked at whole.
+    if text.len() >= 40
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b))
+    {
+        return "DIGEST".to_owned();
+    }
+    let is_end = |c: char| " ,;\"'()/=".contains(c);
+    let pieces = text.split_inclusive(is_end).map(|piece| {
+        let word = piece.trim_end_matches(is_end);
+        word_of(word).map_or_else(|| piece.to_owned(), |mask| piece.replacen(word, mask, 1))
+    });
+    pieces.collect()
+}
+
+fn word_of(word: &str) -> Option<&'static str> {
+    let all = |is: fn(u8) -> bool| word.bytes().all(is);
+    let is_uid = word.len() == 36 && word.bytes().filter(|b| *b == b'-').count() == 4;
+    let is_pool =
+        word.len() == 12 && word.starts_with("tb") && all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let is_hex = word.len() >= 16 && all(|b| b.is_ascii_hexdigit());
+    [
+        (word.parse::<jiff::Timestamp>().is_ok(), "TIME"),
+        (is_uid, "UID"),
+        (is_pool, "POOL"),
+        (is_hex, "DIGEST"),
+    ]
+    .into_iter()
+    .find_map(|(is, mask)| is.then_some(mask))
+}
+
+/// In words, the first few.
+pub(super) fn differences(one: &End, other: &End) -> Vec<String> {
+    let mut found = Vec::new();
+    for place in one
+        .keys()
+        .chain(other.keys().filter(|place| !one.contains_key(*place)))
+    {
+        match (one.get(place), other.get(place)) {
+            (Some(one), Some(other)) => compare(place, one, other, &mut found),
+            (Some(_), None) => found.push(format!("{place} is missing")),
+            _ => found.push(format!("{place} is there besides")),
+        }
+    }
+    found.truncate(12);
+    found
+}
+
+fn compare(place: &str, one: &Value, other: &Value, found: &mut Vec<String>) {
+    match (one, other) {
+        (Value::Object(a), Value::Object(b)) => {
+            for name in a.keys().chain(b.keys().filter(|name| !a.contains_key(*name))) {
+                let of = |map: &Map<String, Value>| map.get(name).cloned().unwrap_or_default();
+                compare(&format!("{place} {name}"), &of(a), &of(b), found);
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (number, (a, b)) in a.iter().zip(b).enumerate() {
+                compare(&format!("{place}[{number}]"), a, b, found);
+            }
+        }
+        _ if one != other => found.push(format!("{place}: {one} and {other}")),
+        _ => {}
+    }
+}

@@ -1,0 +1,257 @@
+//! An order from nothing to closed: what the seller and the buyer apply, and how time goes on.
+
+use super::arm::Azure;
+use super::boundary::{Boundary, Plan};
+use super::cluster::{Node, client, deaf};
+use super::end::{self, End};
+use crate::context::{Context, Error};
+use crate::controllers::{buyer_org, invoice, offer, order, quote, seller_profile, tunepod};
+use crate::sentinel_port;
+use crate::settings::tests::settings;
+use jiff::Timestamp;
+use kube::runtime::controller::Action;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::future::Future;
+use std::sync::Arc;
+use trustbridge_kit::apply::Writer;
+use trustbridge_kit::clock::{Clock as _, ManualClock};
+use trustbridge_kit::controller::Shared;
+use trustbridge_kit::events::Events;
+use trustbridge_kit::lease::Leader;
+use trustbridge_kit::telemetry::{Health, Metrics};
+use trustbridge_simkit::apiserver::{ApiServer, Key};
+
+/// 2026-11-19T02:00:00Z: a day is long enough for all of the serving.
+const BEGIN: i64 = 1_795_053_600;
+/// Pauses, in seconds, while nothing changes; then the longest again and again.
+const PAUSES: [i64; 6] = [5, 15, 60, 600, 3_600, 43_200];
+/// Rounds in which each part of the story must be over.
+const PATIENCE: usize = 250;
+/// Rounds after the end in which nothing may be written.
+const REST: usize = 3;
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) end: End,
+    /// Calls with an effect, in order.
+    pub(super) calls: Vec<String>,
+    /// Node pools that were ever made.
+    pub(super) pools: usize,
+    /// Calls after the end.
+    pub(super) at_rest: Vec<String>,
+    /// Which part did not end, and how it stood.
+    pub(super) stuck: Option<String>,
+    /// Whether the fault was met.
+    pub(super) was_met: bool,
+}
+
+/// Tells the story under `plan`.
+pub(super) async fn tell(plan: &Plan) -> Told {
+    let mut world = World::new(plan).await;
+    let stuck = Box::pin(world.live()).await;
+    let before = world.boundary.calls().len();
+    for _ in 0..REST {
+        world.round().await;
+        world.clock.advance(60);
+    }
+    let calls: Vec<String> = world
+        .boundary
+        .calls()
+        .iter()
+        .map(|call| end::mask(call))
+        .collect();
+    Told {
+        end: end::of(&world.server),
+        pools: world.azure.made(),
+        at_rest: calls.get(before..).unwrap_or_default().to_vec(),
+        calls,
+        stuck,
+        was_met: world.boundary.was_met(),
+    }
+}
+
+struct World {
+    server: ApiServer,
+    boundary: Boundary,
+    azure: Azure,
+    node: Node,
+    clock: Arc<ManualClock>,
+    ctx: Arc<Context>,
+}
+
+impl World {
+    async fn new(plan: &Plan) -> Self {
+        let (server, boundary) = (ApiServer::new(), Boundary::new(plan));
+        let azure = Azure::start(&boundary).await;
+        let clock = Arc::new(ManualClock::new(Timestamp::from_second(BEGIN).expect("a time")));
+        let ctx = process(&server, &boundary, &azure, &clock);
+        server.set_time(clock.now());
+        let world = Self {
+            server,
+            boundary,
+            azure,
+            node: Node::default(),
+            clock,
+            ctx,
+        };
+        world.seller_and_provider();
+        world
+    }
+
+    /// What is there before a buyer comes.
+    fn seller_and_provider(&self) {
+        self.apply(
+            "sellerprofiles",
+            include_str!("../../../samples/sellerprofile.yaml"),
+        );
+        self.apply("buyerorgs", include_str!("../../../samples/buyerorg.yaml"));
+        self.apply("offers", include_str!("../../../samples/offer.yaml"));
+        let asset = self.apply("modelassets", include_str!("../../../samples/modelasset.yaml"));
+        // Whether the control plane holds it is another story: there is none here.
+        let known = json!({
+            "observedGeneration": 1, "phase": "Ready",
+            "conditions": [{"type": "Ready", "status": "True", "reason": "AsSpecified", "message": "",
+                "lastTransitionTime": self.clock.now().to_string()}],
+        });
+        self.server
+            .edit(&asset, |asset| asset["status"] = known)
+            .expect("the asset is there");
+    }
+
+    fn apply(&self, plural: &str, yaml: &str) -> Key {
+        let object: Value = serde_saphyr::from_str(yaml).expect("a sample");
+        let plural = format!("{plural}.trustbridge.io");
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let key = Key {
+            namespace: text("/metadata/namespace"),
+            name: text("/metadata/name").expect("a name"),
+            plural: plural.clone(),
+        };
+        self.server.seed(&plural, object).expect("it is new");
+        key
+    }
+
+    /// The part that did not end.
+    async fn live(&mut self) -> Option<String> {
+        let order = self.order();
+        if let Some(stuck) = self.until("Active", &order).await {
+            return Some(stuck);
+        }
+        for requests in [10, 0, 32] {
+            self.clock.advance(60);
+            self.node.count(self.clock.now(), requests);
+            self.round().await;
+        }
+        let ended = self.server.edit(&order, |order| {
+            order["spec"]["termination"] = json!({"reason": "done"});
+        });
+        ended.expect("the order is there");
+        self.until("Terminated", &order).await
+    }
+
+    /// The buyer's order of the sample offer and the sample asset.
+    fn order(&self) -> Key {
+        let key = self.apply("orders", include_str!("../../../samples/order.yaml"));
+        let change = |order: &mut Value| {
+            order["spec"]["offerRef"]["name"] = json!("sample-1gpu");
+            order["spec"]["modelAssetRef"]["name"] = json!("sample-asset");
+        };
+        self.server.edit(&key, change).expect("the order is there");
+        key
+    }
+
+    /// Rounds until the order is in `phase` and nothing changes any more; otherwise how it stands.
+    async fn until(&mut self, phase: &str, order: &Key) -> Option<String> {
+        let mut quiet = 0;
+        let mut failures = Vec::new();
+        for _ in 0..PATIENCE {
+            let before = self.server.everything();
+            failures = self.round().await;
+            let is_quiet = self.server.everything() == before && failures.is_empty();
+            quiet = if is_quiet { quiet + 1 } else { 0 };
+            let object = before.get(order);
+            let is = object
+                .and_then(|order| order.pointer("/status/phase"))
+                .and_then(Value::as_str);
+            if is == Some(phase) && (phase == "Active" || quiet > PAUSES.len() * 2) {
+                return None;
+            }
+            let pause = if quiet == 0 {
+                1
+            } else {
+                PAUSES[(quiet - 1).min(PAUSES.len() - 1)]
+            };
+            self.clock.advance(pause);
+            self.server.set_time(self.clock.now());
+        }
+        let told = |plural: &str| {
+            let all = self.server.all(plural).into_iter();
+            all.map(|object| object["status"]["conditions"].to_string())
+                .collect::<Vec<_>>()
+        };
+        let (order, instances) = (told("orders.trustbridge.io"), told("tunepods.trustbridge.io"));
+        Some(format!(
+            "the order is not {phase}: {order:?}, its instances {instances:?}, failures {failures:?}"
+        ))
+    }
+
+    /// Every object is looked at once; the refusals. What a process keeps in memory is gone after each round, because
+    /// its pauses are of the machine's clock: nothing may hang on it.
+    async fn round(&mut self) -> Vec<String> {
+        self.ctx = process(&self.server, &self.boundary, &self.azure, &self.clock);
+        let mut failures = Vec::new();
+        self.each("sellerprofiles", seller_profile::reconcile, &mut failures)
+            .await;
+        self.each("buyerorgs", buyer_org::reconcile, &mut failures).await;
+        self.each("offers", offer::reconcile, &mut failures).await;
+        self.each("quotes", quote::reconcile, &mut failures).await;
+        self.each("orders", order::reconcile, &mut failures).await;
+        self.each("tunepods", tunepod::reconcile, &mut failures).await;
+        self.each("orders", invoice::write_down, &mut failures).await;
+        self.each("invoices", invoice::bill, &mut failures).await;
+        self.node.step(&self.server, self.clock.now()).await;
+        failures
+    }
+
+    async fn each<K, F, R>(&mut self, plural: &str, reconcile: F, failures: &mut Vec<String>)
+    where
+        K: DeserializeOwned,
+        F: Fn(Arc<K>, Arc<Context>) -> R,
+        R: Future<Output = Result<Action, Error>>,
+    {
+        for object in self.server.all(&format!("{plural}.trustbridge.io")) {
+            let object: K = serde_json::from_value(object).expect("an object of its kind");
+            // Boxed: a reconcile's state is large, and eight of them stand in a round.
+            if let Err(error) = Box::pin(reconcile(Arc::new(object), Arc::clone(&self.ctx))).await {
+                failures.push(format!("{plural}: {error}"));
+            }
+            if self.boundary.restart() {
+                failures.push("the process died".to_owned());
+                self.ctx = process(&self.server, &self.boundary, &self.azure, &self.clock);
+            }
+        }
+    }
+}
+
+/// A process that has just begun.
+fn process(server: &ApiServer, boundary: &Boundary, azure: &Azure, clock: &Arc<ManualClock>) -> Arc<Context> {
+    let client = client(server, boundary);
+    let metrics = Arc::new(Metrics::default());
+    let shared = Shared {
+        metrics: Arc::clone(&metrics),
+        health: Arc::new(Health::default()),
+        events: Events::new(deaf(), "trustbridge-operator", "simulation"),
+    };
+    Arc::new(Context {
+        writer: Writer::new(client.clone(), Leader::alone(), metrics),
+        pools: Arc::new(azure.provider()),
+        https: azure.http(),
+        sentinels: sentinel_port::client().expect("a client"),
+        settings: settings(),
+        clock: Arc::clone(clock) as Arc<dyn trustbridge_kit::clock::Clock>,
+        client,
+        shared,
+    })
+}
