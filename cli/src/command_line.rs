@@ -80,6 +80,8 @@ pub(crate) enum Command {
     Decrypt(commands::decrypt::Args),
     /// Check that an audit log of the sentinel is whole, unaltered and signed.
     Audit(commands::audit::Args),
+    /// Rate an invoice again from what it follows from, and check who signed it.
+    Invoice(commands::invoice::Args),
     /// Make a small but real model directory for demos and tests.
     SampleModel(commands::sample_model::Args),
     /// Print the completion script of a shell.
@@ -103,6 +105,7 @@ impl Command {
             Self::Inspect(args) => commands::inspect::run(args),
             Self::Decrypt(args) => commands::decrypt::run(args),
             Self::Audit(args) => commands::audit::run(args),
+            Self::Invoice(args) => commands::invoice::run(args),
             Self::SampleModel(args) => commands::sample_model::run(args),
             Self::Completions(args) => commands::completions::run(args),
             Self::Man(args) => commands::man::run(args),

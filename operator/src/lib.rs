@@ -12,5 +12,8 @@ pub mod context;
 pub mod controllers;
 pub mod nodepool;
 pub mod rbac;
+pub mod seller;
 pub mod sentinel_port;
 pub mod settings;
+#[cfg(test)]
+mod simulation;

@@ -1,6 +1,7 @@
 //! The rights that the operator needs, as data: the chart is rendered from this table, and nothing else grants any.
 
 use serde::Serialize;
+use trustbridge_api::seller_profile::SIGNING_KEY_SECRET;
 
 /// Where a right is granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -52,6 +53,7 @@ pub const ROWS: &[Row] = &[
     cluster(
         TB,
         &[
+            "sellerprofiles",
             "buyerorgs",
             "offers",
             "modelassets",
@@ -77,6 +79,7 @@ pub const ROWS: &[Row] = &[
     cluster(
         TB,
         &[
+            "sellerprofiles/status",
             "buyerorgs/status",
             "offers/status",
             "modelassets/status",
@@ -84,6 +87,7 @@ pub const ROWS: &[Row] = &[
             "orders/status",
             "tunepods/status",
             "usagerecords/status",
+            "invoices/status",
         ],
         &["patch"],
         "the only writer of status",
@@ -94,12 +98,18 @@ pub const ROWS: &[Row] = &[
         &["update"],
         "own what is made for them",
     ),
-    // Neither listed nor watched: their names follow from what they are.
+    // Not watched: their names follow from what they are; listed for an invoice alone.
     cluster(
         TB,
         &["usagerecords"],
-        &["get", "create"],
+        &["get", "list", "create"],
         "what the sentinels counted",
+    ),
+    cluster(
+        TB,
+        &["invoices"],
+        &["get", "list", "watch", "create"],
+        "what an order owes for a period",
     ),
     cluster(
         "",
@@ -153,6 +163,23 @@ pub const ROWS: &[Row] = &[
         &["create", "patch"],
         "say what happened",
     ),
+    // A rule for "create" cannot name the object; a policy of the chart does.
+    Row {
+        scope: Scope::OwnNamespace,
+        group: "",
+        resources: &["secrets"],
+        verbs: &["create"],
+        names: &[],
+        why: "make the key that signs quotes and invoices",
+    },
+    Row {
+        scope: Scope::OwnNamespace,
+        group: "",
+        resources: &["secrets"],
+        verbs: &["get", "patch"],
+        names: &[SIGNING_KEY_SECRET],
+        why: "sign with that key, and rotate it",
+    },
     Row {
         scope: Scope::OwnNamespace,
         group: "coordination.k8s.io",
@@ -176,11 +203,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_wild_and_no_secret_is_read() {
+    fn nothing_is_wild_and_no_secret_is_read_but_the_sellers_key() {
         for row in ROWS {
             let words = row.resources.iter().chain(row.verbs);
             assert!(words.clone().all(|w| !w.contains('*')), "{row:?}");
-            assert!(!row.resources.contains(&"secrets"), "{row:?}");
+            let is_own_key = row.names == [SIGNING_KEY_SECRET] || row.verbs == ["create"];
+            let is_confined = row.scope == Scope::OwnNamespace && is_own_key;
+            assert!(!row.resources.contains(&"secrets") || is_confined, "{row:?}");
             assert!(!row.verbs.is_empty() && !row.why.is_empty());
         }
     }

@@ -103,9 +103,10 @@ pub(crate) async fn usage(client: &Client, ip: &str, after: u64, ack: Option<&st
     }
 }
 
-/// Turns new requests away. Whether none is under way any more.
-pub(crate) async fn drain(client: &Client, ip: &str) -> bool {
-    let path = format!("/drain?wait={}", DRAIN.as_secs());
+/// Turns new requests to the pod of that UID away. Whether none is under way any more; whoever else has its address by
+/// now refuses.
+pub(crate) async fn drain(client: &Client, ip: &str, pod: &str) -> bool {
+    let path = format!("/drain?wait={}&pod={pod}", DRAIN.as_secs());
     let answer = get(client, ip, &path, DRAIN + PATIENCE).await;
     answer.is_some_and(|(status, _)| status == StatusCode::OK)
 }
@@ -152,6 +153,6 @@ mod tests {
             usage(&client, "127.0.0.2", 3, Some("h")).await,
             UsageAnswer::Silent
         );
-        assert!(!drain(&client, "127.0.0.2").await);
+        assert!(!drain(&client, "127.0.0.2", "uid-1").await);
     }
 }

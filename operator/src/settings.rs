@@ -160,8 +160,6 @@ pub struct Settings {
     pub ca_bundle: Option<String>,
     /// Longest pause before a refused node pool is asked for again.
     pub pool_retry_cap: Option<Duration>,
-    /// How long a quote may be accepted, in seconds.
-    pub quote_validity_s: i64,
     /// The operator's own namespace.
     pub namespace: String,
 }
@@ -173,7 +171,6 @@ impl Settings {
             pods: flags.pods.clone(),
             ca_bundle: flags.ca_file.as_ref().map(std::fs::read_to_string).transpose()?,
             pool_retry_cap: flags.pool_retry_cap_seconds.map(Duration::from_secs),
-            quote_validity_s: 7 * 24 * 3600,
             namespace: flags.namespace.clone(),
         })
     }

@@ -103,10 +103,30 @@ spec:
 {{ include "trustbridge.operatorUser" . | toJson }}
 {{- end }}
 
-{{/* What settings of the sentinel come to in a pod, as the policy compares it: a list of words. */}}
+{{/* What is the same in every sentinel that this version of the chart injects. "=" stands before a value, "<-" before a
+field of the pod. */}}
+{{- define "trustbridge.fixedWords" -}}
+{{ list
+  "TB_TARGET_DIR=/var/lib/trustbridge/cipher"
+  "TB_PIPE_PATH=/dev/shm/tb/model-pipe"
+  "TB_MODEL_DIR=/dev/shm/tb/model"
+  "TB_READY_SIGNAL=/dev/shm/tb/ready.signal"
+  "TB_PUBLIC_ADDR=0.0.0.0:8000"
+  "TB_ADMIN_ADDR=0.0.0.0:8001"
+  "TB_AUDIT_PATH=/var/log/trustbridge/audit.jsonl"
+  "TB_NODE_NAME<-spec.nodeName"
+  "TB_POD_NAME<-metadata.name"
+  "TB_POD_NAMESPACE<-metadata.namespace"
+  "TB_POD_UID<-metadata.uid"
+  | toRawJson }}
+{{- end }}
+
+{{/* What settings of the sentinel come to in a pod, as the policy compares it: a list of words, all that do not differ
+from pod to pod. */}}
 {{- define "trustbridge.sentinelWords" -}}
 {{- $contract := list "TB_CONTRACT_ID" "TB_ASSET_ID" "TB_EDC_ENDPOINT" "TB_MANIFEST_SHA256" "TB_TARGET_DIR" "TB_PIPE_PATH" "TB_MODEL_DIR" "TB_READY_SIGNAL" "TB_DELIVERY" "TB_RUNTIME_URL" "TB_PUBLIC_ADDR" "TB_ADMIN_ADDR" "TB_AUDIT_PATH" "TB_LOG_LEVEL" "TB_NODE_NAME" "TB_POD_NAME" "TB_POD_NAMESPACE" "TB_POD_UID" -}}
-{{- $words := list (printf "image=%s" .image) (printf "TB_LOG_LEVEL=%s" .logLevel) (printf "TB_RUNTIME_URL=%s" .runtimeUrl) -}}
+{{- $words := include "trustbridge.fixedWords" . | fromJsonArray -}}
+{{- $words = concat $words (list (printf "image=%s" .image) (printf "TB_LOG_LEVEL=%s" .logLevel) (printf "TB_RUNTIME_URL=%s" .runtimeUrl)) -}}
 {{- if .proxyAllow -}}
 {{- $contract = append $contract "TB_PROXY_ALLOW" -}}
 {{- $words = append $words (printf "TB_PROXY_ALLOW=%s" (join "," .proxyAllow)) -}}
@@ -121,18 +141,70 @@ spec:
 {{- $words = append $words (printf "%s=%s" .name .value) -}}
 {{- end -}}
 {{- end -}}
-{{ $words | toJson }}
+{{ $words | toRawJson }}
 {{- end }}
 
-{{/* The settings, and those before an upgrade that changes them. Rendered without a cluster there is no "before". */}}
-{{- define "trustbridge.celSentinels" -}}
-{{- $now := include "trustbridge.sentinelWords" (include "trustbridge.sentinelSettings" . | fromJson) -}}
-{{- $all := list $now -}}
-{{- $found := lookup "v1" "ConfigMap" .Release.Namespace "trustbridge-sentinel-settings" -}}
-{{- with dig "data" "sentinel.json" "" ($found | default dict) -}}
+{{/* What settings come to in the sentinels that this version of the chart injects. */}}
+{{- define "trustbridge.wordsNow" -}}
+{{ include "trustbridge.sentinelWords" (include "trustbridge.sentinelSettings" . | fromJson) }}
+{{- end }}
+
+{{/* What tells one state of the webhook's pods from another: the settings, and what they come to. */}}
+{{- define "trustbridge.settingsDigest" -}}
+{{ printf "%s\n%s" (trim .settings) (trim .words) | sha256sum }}
+{{- end }}
+
+{{/* What the last upgrade wrote into the cluster, as a dict; empty where there is none, or no cluster to ask. */}}
+{{- define "trustbridge.settingsFound" -}}
+{{- $found := lookup "v1" "ConfigMap" .Release.Namespace "trustbridge-sentinel-settings" | default dict -}}
+{{ $found.data | default dict | toJson }}
+{{- end }}
+
+{{/* Whether every webhook that serves has the settings that were found: "true", or nothing. */}}
+{{- define "trustbridge.isReplaced" -}}
+{{- $found := .found -}}
+{{- $deployment := lookup "apps/v1" "Deployment" .root.Release.Namespace "trustbridge-webhook" | default dict -}}
+{{- $digest := include "trustbridge.settingsDigest" (dict "settings" (get $found "sentinel.json") "words" (get $found "words.json")) -}}
+{{- $told := dig "spec" "template" "metadata" "annotations" "trustbridge.io/sentinel-settings-sha256" "" $deployment -}}
+{{- $status := dig "status" (dict) $deployment -}}
+{{- $seen := ge (int (dig "observedGeneration" 0 $status)) (int (dig "metadata" "generation" 1 $deployment)) -}}
+{{- $replicas := int (dig "replicas" 0 $status) -}}
+{{- $updated := int (dig "updatedReplicas" 0 $status) -}}
+{{- $available := int (dig "availableReplicas" 0 $status) -}}
+{{- if and (eq $told $digest) $seen (eq $replicas $updated $available) -}}true{{- end -}}
+{{- end }}
+
+{{/* The words of sentinels that webhooks of before may still inject, a list of lists. An upgrade that changes them adds
+those that it finds; all of them stay, through every retry, until each webhook that serves is one of the last upgrade.
+Rendered without a cluster there is no "before". No more than eight, so that the policy stays cheap. */}}
+{{- define "trustbridge.wordsBefore" -}}
+{{- $now := include "trustbridge.wordsNow" . -}}
+{{- $found := include "trustbridge.settingsFound" . | fromJson -}}
+{{- $all := list -}}
+{{- with get $found "words.json" -}}
+{{- $all = append $all (fromJsonArray . | toRawJson) -}}
+{{- else -}}
+{{- with get $found "sentinel.json" -}}
 {{- $all = append $all (include "trustbridge.sentinelWords" (fromJson .)) -}}
 {{- end -}}
-[{{ $all | uniq | join "," }}]
+{{- end -}}
+{{- if not (include "trustbridge.isReplaced" (dict "root" . "found" $found)) -}}
+{{- range get $found "before.json" | default "[]" | fromJsonArray -}}
+{{- $all = append $all (toRawJson .) -}}
+{{- end -}}
+{{- end -}}
+{{- $before := without ($all | uniq) $now -}}
+{{- if gt (len $before) 8 -}}{{- $before = slice $before 0 8 -}}{{- end -}}
+[{{ $before | join "," }}]
+{{- end }}
+
+{{/* Every list of words that the policy accepts. */}}
+{{- define "trustbridge.celSentinels" -}}
+{{- $all := list (include "trustbridge.wordsNow" .) -}}
+{{- range include "trustbridge.wordsBefore" . | fromJsonArray -}}
+{{- $all = append $all (toRawJson .) -}}
+{{- end -}}
+[{{ $all | join "," }}]
 {{- end }}
 
 {{- define "trustbridge.celSchedulers" -}}

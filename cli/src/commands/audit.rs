@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use clap::ValueEnum;
-use serde_json::json;
-use trustbridge_domain::audit::{Head, MAX_LINE_BYTES, Refusal, Summary, Verifier};
+use serde_json::{Value, json};
+use trustbridge_domain::audit::{Head, MAX_LINE_BYTES, Refusal, Summary, UnsignedTail, Verifier};
 
 use crate::failure::Failure;
-use crate::report::{Report, lines};
+use crate::report::{Report, lines, note};
 
 /// Numbers of rotated files that are looked for.
 const ROTATED: std::ops::RangeInclusive<u32> = 1..=64;
@@ -26,7 +26,11 @@ A log alone shows every edit, gap, repetition and change of order. Who holds the
 the beginning, or cut its end off: that shows against the public keys, one for each start of the sentinel (the control
 plane gets them with every authorisation, /status shows the newest), and against a head that was seen before (/status
 shows it as well). The files are read in the order in which they were written, whatever the order here; of one file
-alone, its rotated ones are read too. An unfinished last line, as a crash leaves it, is told and is no refusal.")]
+alone, its rotated ones are read too. An unfinished last line, as a crash leaves it, is told and is no refusal.
+
+A start of the sentinel that broke off (a crash, a kill) leaves a tail that its own key never signed, and the next
+start cannot know who wrote it. Such tails are told with a warning; --strict refuses them, and requests behind the
+last checkpoint as well.")]
 pub(crate) struct Args {
     /// What to do.
     #[arg(value_enum)]
@@ -40,6 +44,9 @@ pub(crate) struct Args {
     /// Refuse a log that does not contain this line.
     #[arg(long, value_name = "SEQ:HASH", value_parser = head)]
     expect_head: Option<Head>,
+    /// Refuse a log with an end that no key of its own start signed: after a crash, or not signed yet.
+    #[arg(long)]
+    strict: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -58,6 +65,9 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
 fn verify(args: &Args) -> Result<Report, Failure> {
     let files = in_order(&args.paths)?;
     let mut verifier = Verifier::new(args.public_key.clone(), args.expect_head.clone(), is_signed);
+    if args.strict {
+        verifier = verifier.strict();
+    }
     let mut unfinished = Vec::new();
     let mut place = Place::default();
     for path in &files {
@@ -75,7 +85,22 @@ fn verify(args: &Args) -> Result<Report, Failure> {
     let summary = verifier
         .finish(&unfinished)
         .map_err(|refusal| place.refused(&refusal))?;
+    if let Some(warning) = warning(&summary) {
+        note("warning", &warning);
+    }
     report(&files, &summary, !args.public_key.is_empty())
+}
+
+/// What a reader must not overlook, though the log is accepted.
+fn warning(summary: &Summary) -> Option<String> {
+    let count = summary.unsigned_tail_count;
+    (count > 0).then(|| {
+        format!(
+            "unsigned_tail: {count} starts of the sentinel broke off without a checkpoint of reason \"stop\"; whoever \
+             held the files before the next start could have written, altered or cut what their keys had not signed; \
+             compare with what was seen outside, or refuse such logs with --strict"
+        )
+    })
 }
 
 /// Where the reader is.
@@ -173,6 +198,29 @@ fn numbered_name(path: &Path, number: u32) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// The ends of starts that broke off, as far as they are listed.
+fn tails(summary: &Summary) -> String {
+    let one = |tail: &UnsignedTail| {
+        let (records, pieces) = (tail.records, tail.torn_lines);
+        let from = tail.signed_seq.saturating_add(1);
+        format!("{records} records and {pieces} pieces of lines behind seq {from}")
+    };
+    let listed: Vec<String> = summary.unsigned_tails.iter().map(one).collect();
+    if listed.is_empty() {
+        "none".to_owned()
+    } else {
+        format!("{}: {}", summary.unsigned_tail_count, listed.join("; "))
+    }
+}
+
+/// One of them for machines.
+fn tail(tail: &UnsignedTail) -> Value {
+    json!({
+        "public_key": tail.public_key, "signed_seq": tail.signed_seq, "records": tail.records,
+        "torn_lines": tail.torn_lines
+    })
+}
+
 fn report(files: &[PathBuf], summary: &Summary, pinned: bool) -> Result<Report, Failure> {
     let Summary { head, .. } = summary;
     let or_none = |text: &str| if text.is_empty() { "(none)" } else { text }.to_owned();
@@ -194,6 +242,7 @@ fn report(files: &[PathBuf], summary: &Summary, pinned: bool) -> Result<Report, 
         ("starts", summary.starts.to_string()),
         ("signed", signed),
         ("unsigned records", summary.unsigned_records.to_string()),
+        ("unsigned tails", tails(summary)),
         ("last public key", or_none(&summary.public_key)),
         ("head", format!("{}:{}", head.seq, head.hash)),
     ];
@@ -215,6 +264,8 @@ fn report(files: &[PathBuf], summary: &Summary, pinned: bool) -> Result<Report, 
         "files": files, "first_seq": summary.first_seq, "seq": head.seq, "hash": head.hash,
         "records": summary.records, "checkpoints": summary.checkpoints, "starts": summary.starts,
         "signed_seq": summary.signed_seq, "unsigned_records": summary.unsigned_records,
+        "unsigned_tail": summary.unsigned_tails.iter().map(tail).collect::<Vec<_>>(),
+        "unsigned_tail_count": summary.unsigned_tail_count,
         "public_key": summary.public_key, "public_keys_checked": pinned,
         "torn_lines": summary.torn_lines, "torn_tail_bytes": summary.torn_tail_bytes, "result": "ok"
     });

@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod decrypt;
 pub(crate) mod encrypt;
 pub(crate) mod inspect;
+pub(crate) mod invoice;
 pub(crate) mod man;
 pub(crate) mod modelasset;
 pub(crate) mod package;

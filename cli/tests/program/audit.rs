@@ -236,13 +236,53 @@ fn a_crash_is_no_refusal() {
         json(log.dir.path(), "audit verify audit.jsonl")["torn_tail_bytes"],
         piece.len()
     );
-    // The next start answers for it.
+    log.refused("audit.jsonl --strict");
+    // The next start answers for it, and for nothing that stood before.
     fs::write(log.path(), log.text() + "\n").unwrap();
     log.refused("audit.jsonl");
+    let first = log.public_key();
     log.key = Ed25519KeyPair::generate().unwrap();
     log.checkpoint(Reason::Start, Some(torn_sha256(format!("{piece}\n").as_bytes())));
     let told = json(log.dir.path(), "audit verify audit.jsonl");
     assert_eq!((&told["torn_lines"], &told["starts"]), (&1.into(), &2.into()));
+    assert_eq!(told["unsigned_tail_count"], 1);
+    let tail = &told["unsigned_tail"][0];
+    assert_eq!(tail["public_key"], first.as_str());
+    assert_eq!((&tail["records"], &tail["signed_seq"]), (&1.into(), &0.into()));
+    let text = ok(log.dir.path(), "audit verify audit.jsonl");
+    assert!(
+        text.contains("1: 1 records and 1 pieces of lines behind seq 1"),
+        "{text}"
+    );
+    let said = log.refused("audit.jsonl --strict");
+    assert!(
+        said.contains("[UNSIGNED] seq 3") && said.contains(&first),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_orderly_end_passes_strictly_and_nothing_stands_behind_it() {
+    let mut log = Writer::new();
+    log.record("/a");
+    log.checkpoint(Reason::Stop, None);
+    let ended = log.head.clone();
+    log.key = Ed25519KeyPair::generate().unwrap();
+    log.checkpoint(Reason::Start, None);
+    let told = json(log.dir.path(), "audit verify audit.jsonl --strict");
+    assert_eq!(
+        (&told["starts"], &told["unsigned_tail_count"]),
+        (&2.into(), &0.into())
+    );
+    let whole: String = log.text().split_inclusive('\n').take(3).collect();
+    fs::write(log.path(), whole).unwrap();
+    log.head = ended;
+    log.record("/b");
+    let said = log.refused("audit.jsonl");
+    assert!(
+        said.contains("[CHECKPOINT] seq 4") && said.contains("behind"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod configuration;
 mod documents;
 mod encryption;
 mod interruption;
+mod invoice;
 mod keys;
 mod progress;
 mod publication;

@@ -158,12 +158,26 @@ reasons! {
     UsageLost,
     /// The API server refused the UsageRecord. The message has its words; usage waits in the pod. Correct what they name: it is tried again by itself.
     UsageUnwritable,
+    /// Something that the invoice follows from is in doubt; `spec.basis.doubts` says what. Look at it, then bill what is known by `spec.resolution`, in words for the buyer. Nothing is billed until then.
+    BillingHold,
+    /// The invoice's basis cannot be rated. The message has the rule; bill that period by hand.
+    InvoiceUnratable,
     /// The mode is not served by this version. Choose `protectedModel`.
     ModeUnsupported,
     /// The object could not be decoded. Correct it: the message names the field.
     Undecodable,
-    /// The offer contradicts itself. Correct it: the message names the field.
+    /// The offer contradicts itself, or no known machine carries it. Correct it: the message names the field.
     OfferInvalid,
+    /// The offer is not Ready and is not sold. Its own conditions say why: the quote goes on by itself.
+    OfferNotReady,
+    /// There is no SellerProfile that is Ready, so nothing can be priced or signed. Its own conditions say why.
+    SellerNotReady,
+    /// The SellerProfile contradicts itself. Correct it: the message names the field.
+    SellerProfileInvalid,
+    /// The key that signs quotes and invoices cannot be used. The message says what is wrong with its Secret.
+    SigningKeyUnusable,
+    /// The seller's person said no. The message has the reason.
+    SellerRefused,
 }
 
 #[cfg(test)]

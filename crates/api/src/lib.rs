@@ -5,22 +5,27 @@
 
 pub mod buyer_org;
 pub mod condition;
+pub mod invoice;
 pub mod labels;
 pub mod model_asset;
 pub mod offer;
 pub mod order;
 pub mod quote;
 pub mod reference;
+pub mod seller_profile;
 pub mod tunepod;
 pub mod usage_record;
+pub mod use_case;
 
 pub use buyer_org::{BuyerOrg, BuyerOrgSpec, BuyerOrgStatus};
 pub use condition::{ConditionType, Reason};
+pub use invoice::{Invoice, InvoiceSpec, InvoiceStatus};
 pub use model_asset::{ModelAsset, ModelAssetSpec, ModelAssetStatus};
 pub use offer::{Offer, OfferSpec, OfferStatus};
 pub use order::{Order, OrderSpec, OrderStatus};
 pub use quote::{Quote, QuoteSpec, QuoteStatus};
 pub use reference::{Mode, NameRef, RuntimeSpec};
+pub use seller_profile::{SellerProfile, SellerProfileSpec, SellerProfileStatus};
 pub use tunepod::{TunePod, TunePodSpec, TunePodStatus};
 pub use usage_record::{UsageRecord, UsageRecordSpec, UsageRecordStatus};
 
@@ -38,6 +43,7 @@ pub const VERSION: &str = "v1alpha1";
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
     let mut all = vec![
+        SellerProfile::crd(),
         BuyerOrg::crd(),
         Offer::crd(),
         ModelAsset::crd(),
@@ -45,6 +51,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         Order::crd(),
         TunePod::crd(),
         UsageRecord::crd(),
+        Invoice::crd(),
     ];
     for version in all.iter_mut().flat_map(|crd| crd.spec.versions.iter_mut()) {
         if let Some(schema) = version
@@ -52,14 +59,19 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
             .as_mut()
             .and_then(|s| s.open_api_v3_schema.as_mut())
         {
-            drop_unsigned_formats(schema);
+            adapt(schema);
         }
     }
     all
 }
 
-/// Kubernetes knows no unsigned integer formats and warns of them; the lower bound already says the same.
-fn drop_unsigned_formats(schema: &mut JSONSchemaProps) {
+/// Kubernetes knows no unsigned integer formats and warns of them; the lower bound already says the same. Nor does it know
+/// decimals: documents of ACP write them as numbers, people also as text, and both are read exactly.
+fn adapt(schema: &mut JSONSchemaProps) {
+    if schema.format.as_deref() == Some("decimal") {
+        (schema.type_, schema.format) = (None, None);
+        schema.x_kubernetes_preserve_unknown_fields = Some(true);
+    }
     if schema.format.as_deref().is_some_and(|f| f.starts_with("uint")) {
         schema.format = None;
     }
@@ -67,8 +79,8 @@ fn drop_unsigned_formats(schema: &mut JSONSchemaProps) {
         .properties
         .iter_mut()
         .flat_map(|p| p.values_mut())
-        .for_each(drop_unsigned_formats);
+        .for_each(adapt);
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = schema.items.as_mut() {
-        drop_unsigned_formats(items);
+        adapt(items);
     }
 }

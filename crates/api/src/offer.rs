@@ -1,11 +1,17 @@
 //! What a seller sells: an Offer of the catalog.
 
+mod promises;
+
+pub use promises::{Network, OutboundMode, ReadinessLine, Security, Sla, Throughput};
+
 use crate::reference::Mode;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use trustbridge_domain::pricing::{BillingModel, ListPrice};
+use trustbridge_domain::pricing::BillingModel;
+use trustbridge_domain::quote::{CatalogOffer, CatalogPrice, Source, StorageFit};
+use trustbridge_domain::vm_size::{Allowance, Demand, SIZES};
 
 /// An offer of the catalog; its name is the offer's id.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,7 +38,7 @@ use trustbridge_domain::pricing::{BillingModel, ListPrice};
     printcolumn(
         name = "VM-Size",
         type_ = "string",
-        json_path = ".spec.nodeClass.vmSize",
+        json_path = ".status.vmSize",
         priority = 1
     ),
     printcolumn(
@@ -58,7 +64,12 @@ pub struct OfferSpec {
     /// Modes that it is sold in, at least one.
     #[schemars(length(min = 1, max = 2))]
     pub modes: Vec<Mode>,
-    /// Regions that it is sold in; empty for the seller's own. Example: `westeurope`.
+    /// Bundles of one kind in several sizes; unset: the SKU without what follows its last `-`. Example: `StudioGen`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub family: Option<String>,
+    /// Regions that it is sold in, best first; a request that names a region is met by an offer that names it too.
+    /// Example: `westeurope`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub regions: Vec<String>,
@@ -69,7 +80,30 @@ pub struct OfferSpec {
     /// List prices.
     pub billing: Billing,
     /// Which machine carries it.
+    #[serde(default)]
     pub node_class: NodeClass,
+    /// What is promised about time.
+    #[serde(default)]
+    pub sla: Sla,
+    /// What is promised about neighbours.
+    #[serde(default)]
+    pub security: Security,
+    /// Ways out that it is sold with.
+    #[serde(default)]
+    pub network: Network,
+    /// How a request for more local disk than it has is met: `strict` adds until it is met, `bestEffort` adds what fits
+    /// below it and warns. Default `strict`.
+    #[serde(default)]
+    pub storage_fit: StorageFit,
+    /// What was measured.
+    #[serde(default)]
+    pub throughput: Throughput,
+    /// What must hold before an instance counts as ready; it is part of every quote. Default: nothing but the checks of
+    /// the operator. The key is `id`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
+    #[schemars(length(max = 32))]
+    pub readiness: Vec<ReadinessLine>,
 }
 
 /// Resources of one instance.
@@ -129,27 +163,86 @@ pub struct BillingPrice {
     #[serde(default)]
     #[schemars(range(min = 0, max = 744))]
     pub min_hours: u32,
+    /// Days billed at least (monthly). Default 0. Example: `30`.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 3660))]
+    pub min_term_days: u32,
 }
 
 /// Which machine carries an offer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeClass {
-    /// Azure VM size. Example: `Standard_NC24ads_A100_v4`.
+    /// Azure VM size; unset: the smallest one that carries the offer. Example: `Standard_NC40ads_H100_v5`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128))]
-    pub vm_size: String,
+    pub vm_size: Option<String>,
+    /// What is second best and may be used all the same: `idleGpus`, `preview`, `managedDisk`. Default: nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 3))]
+    pub allow: Vec<Allowance>,
 }
 
 impl OfferSpec {
-    /// The list prices as the quote engine takes them.
+    /// The bundle under `offer_id` for one use case, as the quote engine takes it.
     #[must_use]
-    pub fn list_prices(&self) -> Vec<ListPrice> {
-        let price = |m: &BillingPrice| ListPrice {
+    pub fn catalog_offer(&self, offer_id: &str, use_case: &str) -> CatalogOffer {
+        // The schema bounds these numbers between 0 and a million.
+        let small = |number: i64| u32::try_from(number).unwrap_or(0);
+        let price = |m: &BillingPrice| CatalogPrice {
             model: m.model,
-            minor: m.price_minor,
+            price_minor: m.price_minor,
             min_hours: m.min_hours,
+            min_term_days: m.min_term_days,
         };
-        self.billing.models.iter().map(price).collect()
+        let modes = self.network.outbound_modes.iter();
+        CatalogOffer {
+            offer_id: offer_id.to_owned(),
+            sku: self.sku.clone(),
+            title: self.title.clone().unwrap_or_default(),
+            use_case: use_case.to_owned(),
+            family: self.family().to_owned(),
+            regions: self.regions.clone(),
+            gpus: small(self.resources.gpus),
+            vram_gb: small(self.gpu.vram_gb),
+            vcpus: small(self.resources.vcpus),
+            ram_gb: small(self.resources.ram_gb),
+            nvme_gb: small(self.resources.nvme_gb),
+            prices: self.billing.models.iter().map(price).collect(),
+            single_tenant: self.security.single_tenant,
+            outbound_modes: modes.map(|mode| mode.as_str().to_owned()).collect(),
+            provision_p90_hours: self.sla.provision_p90_hours,
+            support: self.sla.support.clone(),
+            storage_fit: self.storage_fit,
+            images_per_gpu_hour: self.throughput.images_per_gpu_hour,
+            available: None,
+            source: Source::Seller,
+        }
+    }
+
+    /// The family that it belongs to.
+    #[must_use]
+    pub fn family(&self) -> &str {
+        let named = self.family.as_deref();
+        named.unwrap_or_else(|| self.sku.rsplit_once('-').map_or(&*self.sku, |(family, _)| family))
+    }
+
+    /// What it demands of a machine, with this much local disk in GB.
+    #[must_use]
+    pub fn demand(&self, nvme_gb: u32) -> Demand {
+        let small = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
+        // A model that no known machine has is a name for people: memory decides.
+        let model = Some(&self.gpu.model).filter(|model| SIZES.iter().any(|size| size.gpu == **model));
+        Demand {
+            gpus: small(self.resources.gpus),
+            vram_gb: small(self.gpu.vram_gb),
+            gpu_models: model.cloned().into_iter().collect(),
+            vcpus: small(self.resources.vcpus),
+            ram_gb: small(self.resources.ram_gb),
+            nvme_gb,
+            allowed: self.node_class.allow.clone(),
+            ..Demand::default()
+        }
     }
 }
 
@@ -160,6 +253,9 @@ pub struct OfferStatus {
     /// Generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// The machine that carries it, add-ons aside. Example: `Standard_NC40ads_H100_v5`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vm_size: Option<String>,
     /// What a careful seller would look at again. Example: `MONTHLY_NEVER_CHEAPER`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]

@@ -1,6 +1,7 @@
 //! What a buyer ordered, and how it is going.
 
 use crate::reference::{Mode, NameRef};
+use crate::seller_profile::{Invoicing, Signature};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use trustbridge_domain::money::Money;
 use trustbridge_domain::phase::{OrderPhase, TunePodPhase};
 use trustbridge_domain::pricing::{BillingModel, QuoteLine};
+use trustbridge_domain::quote::{Resources, Terms};
 use trustbridge_domain::termination::TerminationStep;
 
 /// A buyer's order: by `offerRef` at list price, or by `quoteRef`.
@@ -51,7 +53,7 @@ pub struct OrderSpec {
     /// Product mode. Default `protectedModel`.
     #[serde(default)]
     pub mode: Mode,
-    /// Number of TunePods. Default 1.
+    /// Number of TunePods; with `quoteRef`, as many as were quoted. Default 1.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 64))]
     pub instances: u32,
@@ -154,19 +156,52 @@ pub struct OrderStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// Frozen terms of an order.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Frozen terms of an order, copied from the quote that it took.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PricingSnapshot {
     /// Digest of the accepted quote.
     pub digest: String,
     /// ISO 4217 code. Example: `USD`.
     pub currency: String,
-    /// The accepted lines.
+    /// The accepted lines; the first is the bundle.
     #[schemars(length(max = 64))]
     pub lines: Vec<QuoteLine>,
     /// For people. Example: `1.75 USD/h`. Clients must not parse it.
     pub summary: String,
+    /// What is bought and how it is invoiced; absent in orders of versions that did not freeze it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<FrozenTerms>,
+}
+
+/// What is bought, and how it is invoiced.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FrozenTerms {
+    /// Name of the Offer that was quoted. Example: `studio-gen-1gpu`.
+    pub offer_id: String,
+    /// Its SKU. Example: `StudioGen-1GPU`.
+    pub sku: String,
+    /// The use case. Example: `image_studio_sd`.
+    pub use_case: String,
+    /// How the bundle is billed.
+    pub model: BillingModel,
+    /// Number of TunePods.
+    pub instances: u32,
+    /// Days that are billed at least; 0 for none.
+    pub min_term_days: u32,
+    /// What one TunePod has, add-ons included.
+    pub resources: Resources,
+    /// The machine that carries one TunePod. Example: `Standard_NC40ads_H100_v5`.
+    pub vm_size: String,
+    /// What is agreed besides the price.
+    pub agreed: Terms,
+    /// When invoices are issued and due.
+    pub invoicing: Invoicing,
+    /// When the order took the quote: nothing before is billed.
+    pub accepted_at: Time,
+    /// The seller's signature of the quote.
+    pub signature: Signature,
 }
 
 /// A TunePod of an order.

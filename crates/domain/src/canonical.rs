@@ -31,6 +31,13 @@ pub fn digest(document: &impl Serialize) -> Result<String, CanonicalError> {
     Ok(data_encoding::HEXLOWER.encode(&Sha256::digest(text.as_bytes())))
 }
 
+/// The text that a seller signs: which kind of document it is, in which form, and its digest, so that a signature of one
+/// document says nothing about another. Example: `trustbridge/quote/v1 9f86...`.
+#[must_use]
+pub fn signed_text(kind: &str, digest: &str) -> String {
+    format!("trustbridge/{kind}/v1 {digest}")
+}
+
 fn write(value: &Value, out: &mut String) -> Result<(), CanonicalError> {
     match value {
         Value::Object(map) => {

@@ -15,7 +15,8 @@ const SAFE_DIGITS: usize = 15;
 /// A decimal number, exact to a millionth. Written as text; read from text or from a JSON number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(into = "String")]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+// The format says that a document may write it as a number too.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(extend("format" = "decimal")))]
 pub struct Decimal(#[cfg_attr(feature = "schema", schemars(with = "String"))] i64);
 
 /// A text is no decimal number of ours.

@@ -11,7 +11,7 @@
 //! | [`names`] | how an object is called, so that "create" is the lock |
 //! | [`phase`] | which state may follow which, for quotes, orders, changes, TunePods, invoices and ends |
 //! | [`money`], [`decimal`], [`rational`] | exact amounts, rates and numbers |
-//! | [`pricing`] | the lines of a quote at list price |
+//! | [`pricing`] | what the lines of a quote are |
 //! | [`quote`] | what a request is offered, why, and what a change costs |
 //! | [`intervals`] | when an instance was of use; sealed days, chained |
 //! | [`rating`] | the lines of an invoice, from sealed days and frozen terms |

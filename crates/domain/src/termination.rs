@@ -14,6 +14,8 @@ pub enum TerminationStep {
     FinalMeter,
     /// Node pools and what was on them are being destroyed.
     Wiping,
+    /// The invoices up to the end are being written down.
+    FinalInvoice,
     /// All done; the order stays readable.
     Closed,
 }
@@ -25,6 +27,7 @@ impl TerminationStep {
         Self::Draining,
         Self::FinalMeter,
         Self::Wiping,
+        Self::FinalInvoice,
         Self::Closed,
     ];
 }

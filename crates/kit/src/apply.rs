@@ -7,7 +7,7 @@ use crate::lease::Leader;
 pub use crate::object::{Built, Created, StatusWrite, Target};
 use crate::telemetry::Metrics;
 use kube::Client;
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::Resource;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -18,6 +18,8 @@ use std::time::Duration;
 
 /// Time for one call.
 pub const CALL: Duration = Duration::from_secs(8);
+/// Objects that one page of a list holds at most.
+const PAGE: u32 = 200;
 
 /// Who owns the fields of an apply. Every one in use is in [`FieldManager::ALL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,6 +40,10 @@ field_managers! {
     BUYER_ORG = "trustbridge-operator/buyerorg";
     /// Status of a BuyerOrg.
     BUYER_ORG_STATUS = "trustbridge-operator/buyerorg-status";
+    /// The Secret with the seller's keys.
+    SELLER_KEY = "trustbridge-operator/seller-key";
+    /// Status of the SellerProfile.
+    SELLER_PROFILE_STATUS = "trustbridge-operator/sellerprofile-status";
     /// Status of an Offer.
     OFFER_STATUS = "trustbridge-operator/offer-status";
     /// Status of a ModelAsset.
@@ -60,6 +66,10 @@ field_managers! {
     USAGE = "trustbridge-operator/usage";
     /// Status of a UsageRecord: what was used.
     USAGE_STATUS = "trustbridge-operator/usage-status";
+    /// Invoices, which follow from an Order.
+    INVOICE = "trustbridge-operator/invoice";
+    /// Status of an Invoice: what it says.
+    INVOICE_STATUS = "trustbridge-operator/invoice-status";
 }
 
 impl FieldManager {
@@ -190,6 +200,42 @@ impl Writer {
         let found = bounded("get", target, target.api(&self.client).get_opt(&target.name)).await?;
         let value = found.map(serde_json::to_value).transpose();
         value.map_err(|e| api("get", target, kube::Error::SerdeError(e)))
+    }
+
+    /// Reads all objects of a namespace whose fields are as `selector` says, as they are now, in pages of bounded size.
+    pub async fn list<K>(&self, namespace: &str, selector: &str) -> Result<Vec<K>, Error>
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    {
+        self.pages(&Target::new::<K>(Some(namespace), ""), selector).await
+    }
+
+    /// Reads all objects of a kind that lies in no namespace, as they are now, in pages of bounded size.
+    pub async fn list_cluster<K>(&self) -> Result<Vec<K>, Error>
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    {
+        self.pages(&Target::new::<K>(None, ""), "").await
+    }
+
+    async fn pages<K>(&self, target: &Target, selector: &str) -> Result<Vec<K>, Error>
+    where
+        K: DeserializeOwned,
+    {
+        let handle = target.api(&self.client);
+        let mut params = ListParams::default().fields(selector).limit(PAGE);
+        let mut all = Vec::new();
+        loop {
+            let page = bounded("list", target, handle.list(&params)).await?;
+            for object in page.items {
+                let parsed = serde_json::to_value(object).and_then(serde_json::from_value);
+                all.push(parsed.map_err(|e| api("list", target, kube::Error::SerdeError(e)))?);
+            }
+            match page.metadata.continue_.filter(|more| !more.is_empty()) {
+                Some(more) => params = params.continue_token(&more),
+                None => return Ok(all),
+            }
+        }
     }
 
     /// Applies `built`.

@@ -95,30 +95,41 @@ pub async fn for_admission(world: &World) -> Result<bool> {
 
 /// Installs or upgrades the chart for trials of admission with that tag of the sentinel's image.
 pub async fn sentinel_tag(world: &World, tag: &str) -> Result<()> {
-    let mut sentinel = image("sentinel");
-    if let Some(slot) = sentinel.get_mut("tag") {
-        *slot = tag.into();
-    }
+    let more = ["--wait", "--timeout", "150s"];
+    for_admission_with(world, &tagged("sentinel", tag), &image("webhook"), &more).await
+}
+
+/// The same, begun and not waited for, with webhooks that cannot start: those of before serve on.
+pub async fn sentinel_tag_that_hangs(world: &World, tag: &str) -> Result<()> {
+    let webhook = tagged("webhook", "absent");
+    for_admission_with(world, &tagged("sentinel", tag), &webhook, &[]).await
+}
+
+async fn for_admission_with(world: &World, sentinel: &Value, webhook: &Value, more: &[&str]) -> Result<()> {
     let folder = world.stage_folder();
     std::fs::create_dir_all(&folder)?;
     let path = folder.join("admission-values.json");
     let values = json!({
         "operator": {"replicas": 0, "image": image("operator")},
-        "webhook": {"replicas": 2, "image": image("webhook")},
+        "webhook": {"replicas": 2, "image": webhook},
         "sentinel": {"image": sentinel},
         "offers": [],
     });
     std::fs::write(&path, serde_json::to_vec_pretty(&values)?)?;
     let path = path.to_str().context("the state folder's path is not UTF-8")?;
-    let more = ["--reset-then-reuse-values", "--values", path, "--force-conflicts"];
-    helm(
-        world,
-        &["upgrade", "--install", RELEASE],
-        "charts/trustbridge",
-        &more,
-    )
-    .await
-    .map(drop)
+    let mut command = helm_command(world);
+    command
+        .args(["upgrade", "--install", RELEASE])
+        .arg(world.root().join("charts/trustbridge"))
+        .args([
+            "--create-namespace",
+            "--reset-then-reuse-values",
+            "--values",
+            path,
+            "--force-conflicts",
+        ])
+        .args(more);
+    command::output(&mut command, LIMIT).await.map(drop)
 }
 
 /// Takes the installation of [`for_admission`] back: away, or to what it was before.
@@ -198,6 +209,14 @@ fn arm_secret(stage: &Stage) -> Result<String> {
 
 fn image(name: &str) -> Value {
     json!({"repository": format!("localhost/trustbridge-{name}"), "tag": TAG, "pullPolicy": "IfNotPresent"})
+}
+
+fn tagged(name: &str, tag: &str) -> Value {
+    let mut image = image(name);
+    if let Some(slot) = image.get_mut("tag") {
+        *slot = tag.into();
+    }
+    image
 }
 
 /// The tag `dev` stays when the program changes; the digest makes Kubernetes start new pods then, and only then.

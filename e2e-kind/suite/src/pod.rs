@@ -71,56 +71,23 @@ pub async fn audit_record(world: &World, purchase: &Purchase, path: &str) -> Res
     .await
 }
 
-/// The audit records of a log byte for byte, as they were hashed: they stand in the message of a log line.
+/// The audit records of a log byte for byte, as they were hashed: lines of their own between those of the log.
 #[must_use]
 pub fn audit_lines(logs: &str) -> Vec<String> {
-    let message = |line: &str| {
-        let line: Value = serde_json::from_str(line).ok()?;
-        let message = line.pointer("/fields/message").or(line.get("message"))?;
-        message.as_str().map(str::to_owned)
+    let is_record = |line: &&str| {
+        serde_json::from_str::<Value>(line).is_ok_and(|v| v.get("prev").is_some() && v.get("hash").is_some())
     };
-    let is_record = |text: &String| {
-        serde_json::from_str::<Value>(text).is_ok_and(|v| v.get("prev").is_some() && v.get("hash").is_some())
-    };
-    logs.lines().filter_map(message).filter(is_record).collect()
+    logs.lines().filter(is_record).map(str::to_owned).collect()
 }
 
 /// The audit records among the lines of a log.
 #[must_use]
 pub fn audit_records(logs: &str) -> Vec<Value> {
+    let is_record = |value: &Value| value.get("req_sha256").is_some() && value.get("contract_id").is_some();
     let lines = logs
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    lines.filter_map(record_of).collect()
-}
-
-/// A record stands in its line bare, or as a field of a log line whose target is `audit`.
-fn record_of(line: Value) -> Option<Value> {
-    let is_record = |value: &Value| value.get("req_sha256").is_some() && value.get("contract_id").is_some();
-    if is_record(&line) {
-        return Some(line);
-    }
-    let nested = ["record", "fields", "message"]
-        .iter()
-        .filter_map(|name| line.get(name));
-    for value in nested {
-        let value = match value {
-            Value::String(text) => serde_json::from_str(text).unwrap_or_default(),
-            Value::Object(fields) => fields
-                .get("record")
-                .or(fields.get("message"))
-                .and_then(Value::as_str)
-                .map_or_else(
-                    || value.clone(),
-                    |text| serde_json::from_str(text).unwrap_or_default(),
-                ),
-            other => other.clone(),
-        };
-        if is_record(&value) {
-            return Some(value);
-        }
-    }
-    None
+    lines.filter(is_record).collect()
 }
 
 #[cfg(test)]
@@ -128,17 +95,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_are_found_bare_and_inside_a_log_line() {
-        let bare = r#"{"contract_id":"c","req_sha256":"x","path":"/a"}"#;
-        let inside = r#"{"target":"audit","fields":{"message":"{\"contract_id\":\"c\",\"req_sha256\":\"x\",\"path\":\"/b\"}"}}"#;
-        let found = audit_records(&format!("{bare}\nno json\n{{\"level\":\"INFO\"}}\n{inside}\n"));
-        let paths: Vec<_> = found
-            .iter()
-            .map(|record| record["path"].as_str().unwrap())
-            .collect();
-        assert_eq!(paths, ["/a", "/b"]);
-        let record = r#"{"seq":1,"prev":"p","hash":"h"}"#;
-        let line = serde_json::json!({"target": "audit", "fields": {"message": record}});
-        assert_eq!(audit_lines(&format!("{bare}\n{line}\n")), [record]);
+    fn records_are_found_between_the_lines_of_a_log() {
+        let logged = r#"{"level":"INFO","target":"trustbridge_sentinel"}"#;
+        let record = r#"{"contract_id":"c","req_sha256":"x","path":"/a","seq":2,"prev":"p","hash":"h"}"#;
+        let checkpoint = r#"{"checkpoint":{},"seq":1,"prev":"p","hash":"h"}"#;
+        let logs = format!("{checkpoint}\nno json\n{logged}\n{record}\n");
+        let found = audit_records(&logs);
+        assert_eq!((found.len(), found[0]["path"].as_str()), (1, Some("/a")));
+        assert_eq!(audit_lines(&logs), [checkpoint, record]);
     }
 }

@@ -2,10 +2,12 @@
 
 pub mod buyer_org;
 pub mod execute;
+pub mod invoice;
 pub mod model_asset;
 pub mod offer;
 pub mod order;
 pub mod quote;
+pub mod seller_profile;
 pub mod tunepod;
 
 use crate::context::Context;
@@ -19,12 +21,14 @@ use trustbridge_kit::shutdown::Shutdown;
 pub async fn run(ctx: &Arc<Context>, shutdown: &Shutdown) {
     let (ctx, end) = (|| Arc::clone(ctx), || shutdown.clone());
     let all: Vec<Pin<Box<dyn Future<Output = ()> + Send>>> = vec![
+        Box::pin(seller_profile::run(ctx(), end())),
         Box::pin(buyer_org::run(ctx(), end())),
         Box::pin(offer::run(ctx(), end())),
         Box::pin(model_asset::run(ctx(), end())),
         Box::pin(quote::run(ctx(), end())),
         Box::pin(order::run(ctx(), end())),
         Box::pin(tunepod::run(ctx(), end())),
+        Box::pin(invoice::run(ctx(), end())),
     ];
     join_all(all.into_iter().map(tokio::spawn)).await;
 }

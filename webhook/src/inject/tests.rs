@@ -1,5 +1,6 @@
 //! What is injected, and what is kept.
 
+mod arguments;
 mod broken;
 mod conjuncts;
 // T1 uses the rest of it.
@@ -78,13 +79,17 @@ fn with(change: impl FnOnce(&mut Value)) -> Value {
 }
 
 fn decide(pod: &Value) -> Verdict {
+    decide_with(pod, &settings())
+}
+
+fn decide_with(pod: &Value, settings: &SentinelSettings) -> Verdict {
     let text = pod.to_string();
     let view: Pod<'_> = serde_json::from_str(&text).unwrap();
     let again = was_guarded(&view);
     let examined = if again {
-        examine_again(pod, OPERATOR, &creators(), &settings())
+        examine_again(pod, OPERATOR, &creators(), settings)
     } else {
-        examine(&view, OPERATOR, &creators(), &settings())
+        examine(&view, OPERATOR, &creators(), settings)
     };
     let intent = match examined {
         Ok(intent) => intent,
@@ -98,15 +103,20 @@ fn decide(pod: &Value) -> Verdict {
         Some(("tb-asset-e2e-001", Some(&asset))),
     );
     match found {
-        Ok(delivery) if again => admit_again(pod, &intent, &delivery, &settings()),
-        Ok(delivery) => admit(&view, &intent, &delivery, &settings()),
+        Ok(delivery) if again => admit_again(pod, &intent, &delivery, settings),
+        Ok(delivery) => admit(&view, &intent, &delivery, settings),
         Err(found) => Verdict::Denied(describe(&found)),
     }
 }
 
 fn applied(pod: &Value) -> Value {
-    let Verdict::Patched(patch) = decide(pod) else {
-        panic!("not patched: {:?}", decide(pod))
+    applied_with(pod, &settings())
+}
+
+fn applied_with(pod: &Value, settings: &SentinelSettings) -> Value {
+    let decided = decide_with(pod, settings);
+    let Verdict::Patched(patch) = decided else {
+        panic!("not patched: {decided:?}")
     };
     let patch: json_patch::Patch = serde_json::from_str(&patch).unwrap();
     let mut result = pod.clone();
@@ -309,38 +319,6 @@ fn unknown_objects_are_named() {
     };
     let found = delivery::resolve(&intent, "tb-acme-protected", Some(&workspace), None).unwrap_err();
     assert!(describe(&found).contains("byoWorkspace"));
-}
-
-#[test]
-fn a_known_model_server_is_told_to_report_every_streams_tokens() {
-    let args = |change: fn(&mut Value)| {
-        let served = with(|p| {
-            p["spec"]["containers"][0]["image"] = "registry.example/vllm/vllm-openai:v0.33.0".into();
-            change(&mut p["spec"]["containers"][0]);
-        });
-        let once = applied(&served);
-        assert_eq!(decide(&once), Verdict::Allowed);
-        once["spec"]["containers"][0]["args"].clone()
-    };
-    let flag = "--enable-force-include-usage";
-    assert_eq!(args(|_| {}), json!([flag]));
-    assert_eq!(
-        args(|c| c["args"] = json!(["/dev/shm/tb/model"])),
-        json!(["/dev/shm/tb/model", flag])
-    );
-    assert_eq!(
-        args(|c| c["args"] = json!(["--enable-force-include-usage"])),
-        json!([flag])
-    );
-    // The last one of two that say the opposite stands.
-    let opposite = "--no-enable-force-include-usage";
-    assert_eq!(
-        args(|c| c["args"] = json!(["--enable-force-include-usage", "--no-enable-force-include-usage"])),
-        json!([flag, opposite, flag])
-    );
-    // What a shell does with more words nobody knows.
-    assert_eq!(args(|c| c["command"] = json!(["/bin/sh", "-c"])), Value::Null);
-    assert_eq!(applied(&pod())["spec"]["containers"][0].get("args"), None);
 }
 
 #[test]

@@ -9,17 +9,19 @@
 //! Writer ([`record_line`], [`checkpoint_line`]) and reader ([`Verifier`]) stand side by side so that the format
 //! exists once. `docs/reference/audit-log.md` says it for people.
 
+mod torn;
+mod verdict;
 mod verify;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
-pub use verify::{Refusal, Rule, Summary, Verifier};
+pub use verdict::{LISTED_TAILS, Refusal, Rule, Summary, UnsignedTail};
+pub use verify::Verifier;
 pub use write::{Checkpoint, Outcome, Record, checkpoint_line, record_line};
 
-use std::fmt::Write as _;
-
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -156,13 +158,7 @@ pub fn torn_sha256(bytes: &[u8]) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-            // A `String` takes whatever is written to it.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    HEXLOWER.encode(bytes)
 }
 
 fn is_hex(text: &str, chars: usize) -> bool {

@@ -1,97 +1,8 @@
 //! Reading lines that somebody else may have touched.
 
-use sha2::{Digest as _, Sha256};
-
-use super::{GENESIS, Head, RECORDS_A_CHECKPOINT, Reason, Seen, Signed, chained, hex, is_hex, split, unhex};
-
-/// The rule that a log breaks. The words are stable; scripts may read them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rule {
-    /// A line is no whole record.
-    Line,
-    /// A number is missing, repeated or out of order.
-    Sequence,
-    /// A line does not name the hash of the one before.
-    Chain,
-    /// A line is not what its hash was made of.
-    Hash,
-    /// A log begins in the middle, and not with a checkpoint that opens a file.
-    Beginning,
-    /// A checkpoint speaks of another place, comes from a key that did not start, or is not what was asked for.
-    Checkpoint,
-    /// A checkpoint's signature is not its key's.
-    Signature,
-    /// A checkpoint's key is none of the expected ones.
-    Key,
-    /// The log does not contain the head that was seen before.
-    Head,
-}
-
-impl Rule {
-    /// The word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Line => "LINE",
-            Self::Sequence => "SEQUENCE",
-            Self::Chain => "CHAIN",
-            Self::Hash => "HASH",
-            Self::Beginning => "BEGINNING",
-            Self::Checkpoint => "CHECKPOINT",
-            Self::Signature => "SIGNATURE",
-            Self::Key => "KEY",
-            Self::Head => "HEAD",
-        }
-    }
-}
-
-/// Why a log is refused, at the first line that breaks a rule.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("[{}] seq {seq}: {message}", rule.as_str())]
-pub struct Refusal {
-    /// Which rule.
-    pub rule: Rule,
-    /// The number that the line has, or must have.
-    pub seq: u64,
-    /// What is there, and what should be.
-    pub message: String,
-    /// How many lines ago the fault stands: 0 for the line that was given last.
-    pub lines_ago: u64,
-}
-
-/// What an accepted log holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Number of the first line; above 1 where older files were rotated away. 0 in an empty log.
-    pub first_seq: u64,
-    /// The last line.
-    pub head: Head,
-    /// Lines of requests.
-    pub records: u64,
-    /// Checkpoints.
-    pub checkpoints: u64,
-    /// Keys in a row, one for each start of the sentinel that the log shows.
-    pub starts: u64,
-    /// Number of the last line that a signature answers for; 0 without any.
-    pub signed_seq: u64,
-    /// Requests behind the last checkpoint: nothing but the chain answers for them yet.
-    pub unsigned_records: u64,
-    /// The last checkpoint's key, hexadecimal; empty without any.
-    pub public_key: String,
-    /// Pieces of lines that a crash left and a later checkpoint answers for, or would have if it were finished.
-    pub torn_lines: u64,
-    /// Bytes of an unfinished last line.
-    pub torn_tail_bytes: u64,
-}
-
-/// Lines that are no records, one after the other.
-#[derive(Default)]
-struct Torn {
-    digest: Sha256,
-    lines: u64,
-    /// One of them is nothing that a crash leaves.
-    altered: bool,
-}
+use super::torn::{Torn, is_unfinished};
+use super::verdict::{LISTED_TAILS, Refusal, Rule, Summary, UnsignedTail};
+use super::{GENESIS, Head, RECORDS_A_CHECKPOINT, Reason, Seen, Signed, chained, is_hex, split, unhex};
 
 /// Judges a log line by line, in constant memory.
 ///
@@ -104,8 +15,13 @@ pub struct Verifier<C> {
     summary: Summary,
     /// Pieces since the last whole line.
     torn: Option<Torn>,
+    /// Pieces between the last two whole lines.
+    pieces: u64,
     begins_file: bool,
     files: u64,
+    /// The last checkpoint is an orderly end: only another start may follow.
+    stopped: bool,
+    strict: bool,
 }
 
 impl<C: Fn(&[u8; 32], &[u8], &[u8; 64]) -> bool> Verifier<C> {
@@ -118,9 +34,20 @@ impl<C: Fn(&[u8; 32], &[u8], &[u8; 64]) -> bool> Verifier<C> {
             expected,
             summary: Summary::default(),
             torn: None,
+            pieces: 0,
             begins_file: false,
             files: 0,
+            stopped: false,
+            strict: false,
         }
+    }
+
+    /// Refuses what no key of its own start answers for: starts that broke off, and requests behind the last
+    /// checkpoint. A log that is still written to passes where a checkpoint is its last line.
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        self.strict = true;
+        self
     }
 
     /// The lines that follow are another file's, younger than the one before.
@@ -161,6 +88,7 @@ impl<C: Fn(&[u8; 32], &[u8], &[u8; 64]) -> bool> Verifier<C> {
             }
             self.summary.torn_lines = self.summary.torn_lines.saturating_add(torn.lines);
         }
+        self.check_end()?;
         if !self.keys.is_empty() && self.summary.checkpoints == 0 {
             let message = "the log has no checkpoint: none of the expected keys answers for it";
             return Err(self.refuse(Rule::Key, 0, message));
@@ -178,6 +106,23 @@ impl<C: Fn(&[u8; 32], &[u8], &[u8; 64]) -> bool> Verifier<C> {
             }
             _ => Ok(self.summary),
         }
+    }
+
+    /// The end of the last start, for the strict reader.
+    fn check_end(&self) -> Result<(), Refusal> {
+        let Summary {
+            unsigned_records: records,
+            torn_tail_bytes: bytes,
+            ..
+        } = self.summary;
+        if !self.strict || records == 0 && bytes == 0 {
+            return Ok(());
+        }
+        let message = format!(
+            "{records} records and {bytes} bytes of an unfinished line stand behind the last checkpoint; the sentinel \
+             signs within a minute: read it again then, or without the strict rule"
+        );
+        Err(self.refuse(Rule::Unsigned, 0, &message))
     }
 
     fn whole(&mut self, seen: &Seen, own: &[u8], hash: &str) -> Result<(), Refusal> {
@@ -212,14 +157,16 @@ impl<C: Fn(&[u8; 32], &[u8], &[u8; 64]) -> bool> Verifier<C> {
             .checkpoint
             .as_ref()
             .and_then(|one| one.torn_sha256.as_deref());
+        self.pieces = self.torn.as_ref().map_or(0, |torn| torn.lines);
         match (self.torn.take(), stated) {
             (None, None) => Ok(()),
             (Some(torn), stated) => {
-                if stated == Some(hex(&torn.digest.finalize()).as_str()) {
-                    self.summary.torn_lines = self.summary.torn_lines.saturating_add(torn.lines);
+                let lines = torn.lines;
+                if stated == Some(torn.sha256().as_str()) {
+                    self.summary.torn_lines = self.summary.torn_lines.saturating_add(lines);
                     return Ok(());
                 }
-                Err(self.refuse(Rule::Line, torn.lines, NO_RECORD))
+                Err(self.refuse(Rule::Line, lines, NO_RECORD))
             }
             (None, Some(_)) => {
                 let message = "torn_sha256 speaks of a piece of a line before it; there is none";
@@ -230,6 +177,10 @@ impl<C: Fn(&[u8; 32], &[u8], &[u8; 64]) -> bool> Verifier<C> {
 
     fn begin(&mut self, seen: &Seen) -> Result<(), Refusal> {
         let is_first = seen.seq == 1 && seen.prev == GENESIS;
+        if is_first && seen.checkpoint.is_none() {
+            let message = "the log begins with a record: the first line of a start is its checkpoint";
+            return Err(self.refuse(Rule::Beginning, 0, message));
+        }
         let goes_on = opens_file(seen) && seen.seq > 1 && is_hex(&seen.prev, 64);
         if !(is_first || goes_on) {
             let message = format!(
@@ -272,10 +223,14 @@ impl<C: Fn(&[u8; 32], &[u8], &[u8; 64]) -> bool> Verifier<C> {
 
     /// Between two checkpoints there are so many records at most: who has no key can add no more than that.
     fn record(&mut self) -> Result<(), Refusal> {
+        if self.stopped {
+            let message = "a record stands behind the checkpoint of reason \"stop\": its sentinel had ended";
+            return Err(self.refuse(Rule::Checkpoint, 0, message));
+        }
         let summary = &mut self.summary;
         summary.records = summary.records.saturating_add(1);
         summary.unsigned_records = summary.unsigned_records.saturating_add(1);
-        if summary.checkpoints > 0 && summary.unsigned_records > RECORDS_A_CHECKPOINT {
+        if summary.unsigned_records > RECORDS_A_CHECKPOINT {
             let message = format!("more than {RECORDS_A_CHECKPOINT} records since the last checkpoint");
             return Err(self.refuse(Rule::Checkpoint, 0, &message));
         }
@@ -301,6 +256,10 @@ impl<C: Fn(&[u8; 32], &[u8], &[u8; 64]) -> bool> Verifier<C> {
             let message = format!("key {key} signs without a start before it");
             return Err(self.refuse(Rule::Checkpoint, 0, &message));
         }
+        if self.stopped && !fresh {
+            let message = format!("key {key} signs behind its own checkpoint of reason \"stop\"");
+            return Err(self.refuse(Rule::Checkpoint, 0, &message));
+        }
         let valid = match (unhex(key), unhex(&signed.signature)) {
             (Some(key), Some(signature)) => (self.check)(&key, signed.message().as_bytes(), &signature),
             _ => false,
@@ -309,23 +268,49 @@ impl<C: Fn(&[u8; 32], &[u8], &[u8; 64]) -> bool> Verifier<C> {
             let message = format!("the signature is not that of key {key}");
             return Err(self.refuse(Rule::Signature, 0, &message));
         }
+        if fresh {
+            self.end_of_former()?;
+            self.summary.starts = self.summary.starts.saturating_add(1);
+            self.summary.public_key.clone_from(key);
+        }
+        self.stopped = signed.reason == Reason::Stop;
         let summary = &mut self.summary;
         summary.checkpoints = summary.checkpoints.saturating_add(1);
         summary.signed_seq = signed.seq;
         summary.unsigned_records = 0;
-        if fresh {
-            summary.starts = summary.starts.saturating_add(1);
-            summary.public_key.clone_from(key);
+        Ok(())
+    }
+
+    /// Another start's key signs from here on: the one before ended in order, or its end is nobody's.
+    fn end_of_former(&mut self) -> Result<(), Refusal> {
+        let summary = &self.summary;
+        if summary.checkpoints == 0 || self.stopped {
+            return Ok(());
+        }
+        let tail = UnsignedTail {
+            public_key: summary.public_key.clone(),
+            signed_seq: summary.signed_seq,
+            records: summary.unsigned_records,
+            torn_lines: self.pieces,
+        };
+        if self.strict {
+            let message = format!(
+                "the start with key {} broke off: no signature of its own answers for what follows seq {} ({} records, \
+                 {} pieces of lines), nor for that nothing was cut",
+                tail.public_key, tail.signed_seq, tail.records, tail.torn_lines
+            );
+            return Err(self.refuse(Rule::Unsigned, 0, &message));
+        }
+        let summary = &mut self.summary;
+        summary.unsigned_tail_count = summary.unsigned_tail_count.saturating_add(1);
+        if summary.unsigned_tails.len() < LISTED_TAILS {
+            summary.unsigned_tails.push(tail);
         }
         Ok(())
     }
 
     fn tear(&mut self, line: &[u8]) {
-        let torn = self.torn.get_or_insert_default();
-        torn.digest.update(line);
-        torn.digest.update(b"\n");
-        torn.lines = torn.lines.saturating_add(1);
-        torn.altered |= !is_unfinished(line);
+        self.torn.get_or_insert_default().add(line);
     }
 
     fn refuse(&self, rule: Rule, lines_ago: u64, message: &str) -> Refusal {
@@ -358,18 +343,4 @@ fn parse(line: &[u8]) -> Option<(Seen, &[u8], &str)> {
     let (own, hash) = split(line)?;
     let seen = serde_json::from_slice(line).ok()?;
     Some((seen, own, hash))
-}
-
-/// Whether these bytes are what a crash leaves of a line: its beginning, perhaps with blocks that were never filled
-/// behind it. A line that was altered is whole, and no beginning of another.
-fn is_unfinished(rest: &[u8]) -> bool {
-    let filled = rest
-        .iter()
-        .rposition(|byte| *byte != 0)
-        .map_or(0, |last| last + 1);
-    let rest = rest.get(..filled).unwrap_or_default();
-    match serde_json::from_slice::<serde::de::IgnoredAny>(rest) {
-        Ok(_) => false,
-        Err(error) => error.is_eof() && (rest.is_empty() || rest.starts_with(b"{")),
-    }
 }

@@ -1,8 +1,12 @@
 //! Writing lines.
 
 use serde::Serialize;
+use serde::ser::Error as _;
 
 use super::{BEFORE_HASH, BEHIND_HASH, Head, Reason, Signed, chained};
+
+/// Room for an ordinary line, so that it need not grow while it is written.
+const LINE_BYTES: usize = 1024;
 
 /// How a proxied request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -16,6 +20,8 @@ pub enum Outcome {
     UpstreamError,
     /// The runtime's answer broke off.
     MidStreamError,
+    /// The sentinel ended before the answer did, and cut it off.
+    SentinelClosed,
     /// The request was refused here.
     Refused,
 }
@@ -63,14 +69,6 @@ pub struct Checkpoint<'a> {
 }
 
 #[derive(Serialize)]
-struct Chained<'a, T: Serialize> {
-    #[serde(flatten)]
-    own: &'a T,
-    seq: u64,
-    prev: &'a str,
-}
-
-#[derive(Serialize)]
 struct Own {
     checkpoint: Signed,
 }
@@ -108,13 +106,15 @@ pub fn checkpoint_line(
 
 fn line(head: &Head, own: &impl Serialize) -> serde_json::Result<(String, Head)> {
     let seq = head.seq.saturating_add(1);
-    let mut text = serde_json::to_string(&Chained {
-        own,
-        seq,
-        prev: &head.hash,
-    })?;
-    // The closing brace comes back behind the hash.
+    let mut text = Vec::with_capacity(LINE_BYTES);
+    serde_json::to_writer(&mut text, own)?;
+    let mut text = String::from_utf8(text).map_err(serde_json::Error::custom)?;
+    // Every line has members of its own before these. The closing brace comes back behind the hash.
     text.pop();
+    let number = seq.to_string();
+    for part in [",\"seq\":", &number, ",\"prev\":\"", &head.hash, "\""] {
+        text.push_str(part);
+    }
     let hash = chained(&head.hash, text.as_bytes());
     for part in [BEFORE_HASH, &hash, BEHIND_HASH, "\n"] {
         text.push_str(part);

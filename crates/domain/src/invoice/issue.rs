@@ -55,13 +55,14 @@ pub fn decide(
     if now_ms < from_ms {
         return Decision::Wait(from_ms);
     }
-    match invoice(account, schedule, period, policy, now_ms) {
+    match assemble(account, schedule, period, policy, now_ms) {
         Ok(invoice) => Decision::Issue(Box::new(invoice)),
         Err(doubt) => Decision::Hold(doubt),
     }
 }
 
-fn invoice(
+/// The invoice of `period`, whether or not it is time for it.
+pub(super) fn assemble(
     account: &Account<'_>,
     schedule: Schedule,
     period: Period,

@@ -5,10 +5,16 @@
 //! wrong invoice is worse than a late one.
 
 mod balance;
+mod basis;
 mod issue;
+#[cfg(test)]
+mod tests;
+mod verify;
 
 pub use balance::{BalanceError, Owed, Payment, billed_periods, credit, owed, phase, zero_sum};
+pub use basis::{BASE, Basis, Bill, BilledInstance, CountedDay, Document, SIGNED_KIND, cut, name, terms};
 pub use issue::{Decision, Policy, decide};
+pub use verify::{Printed, Verdict, verify};
 
 use crate::calendar::Period;
 use crate::rating::{RatedLine, Schedule};

@@ -152,27 +152,35 @@ impl<'a> Case<'a> {
 
     /// Why a person must look at it.
     pub(super) fn reasons_for_a_person(&self, wanted: &Wanted, bundle: &Bundle) -> Vec<String> {
-        let mut reasons = wanted.for_a_person.clone();
+        let mut reasons = Vec::new();
+        if self.answer.is_none() {
+            reasons.extend(wanted.for_a_person.iter().cloned());
+            reasons.extend(self.above_the_limit(bundle));
+        }
         let unpriced = bundle.unpriced.iter();
         reasons.extend(unpriced.map(|l| format!("sku '{}' has no list price", l.sku)));
         if bundle.is_out_of_range {
             reasons.push("a sum does not fit 64 bits of minor units".to_owned());
         }
-        let limit = self.profile.approval_limit_minor;
+        reasons
+    }
+
+    /// Why a person must approve the sum.
+    fn above_the_limit(&self, bundle: &Bundle) -> Option<String> {
+        let limit = self.profile.approval_limit_minor?;
         // Without hours a week a month cannot be estimated: the longest month is what it can come to.
         let cost = bundle.month_minor.or_else(|| {
             let longest = i64::try_from(LONGEST_MONTH_HOURS).ok()?;
             let metered = bundle.totals.hourly_minor.checked_mul(longest)?;
             metered.checked_add(bundle.totals.monthly_minor)
-        });
-        if let Some((cost, limit)) = cost.zip(limit).filter(|(cost, limit)| cost > limit) {
-            reasons.push(format!(
+        })?;
+        (cost > limit).then(|| {
+            format!(
                 "a month of {} is above the approval limit of {}",
                 minor_to_decimal(cost),
                 minor_to_decimal(limit)
-            ));
-        }
-        reasons
+            )
+        })
     }
 
     /// What else would do: bundles that cost less, the other billing model, the next region when there is none left.

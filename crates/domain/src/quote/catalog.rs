@@ -1,7 +1,7 @@
 //! The catalog: what is sold, at which prices, with which words. All of it is the seller's data.
 
 use crate::decimal::Decimal;
-use crate::pricing::{BillingModel, ListPrice};
+use crate::pricing::BillingModel;
 use serde::{Deserialize, Serialize};
 
 /// Hours of the longest month.
@@ -29,6 +29,8 @@ pub enum Source {
     Document,
     /// Ours, so that the documents' examples come out.
     Proposed,
+    /// The seller's own price list.
+    Seller,
     /// Nowhere: there is none.
     None,
 }
@@ -36,6 +38,7 @@ pub enum Source {
 /// How a request for more disk than a bundle has is met.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum StorageFit {
     /// Add-ons until it is met.
     #[default]
@@ -184,17 +187,6 @@ impl CatalogOffer {
     #[must_use]
     pub fn price(&self, model: BillingModel) -> Option<&CatalogPrice> {
         self.prices.iter().find(|p| p.model == model)
-    }
-
-    /// Its prices as [`crate::pricing::price_at_list`] takes them.
-    #[must_use]
-    pub fn list_prices(&self) -> Vec<ListPrice> {
-        let price = |p: &CatalogPrice| ListPrice {
-            model: p.model,
-            minor: p.price_minor,
-            min_hours: p.min_hours,
-        };
-        self.prices.iter().map(price).collect()
     }
 }
 

@@ -49,12 +49,46 @@ struct Case<'a> {
     profile: &'a SellerProfile,
     words: &'a UseCase,
     model: BillingModel,
+    /// Prices that a person gave; `None`: no person looked.
+    answer: Option<&'a [PersonsPrice]>,
     now_ms: i64,
+}
+
+/// A price that a person of the seller gave for what has no list price.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonsPrice {
+    /// The SKU.
+    pub sku: String,
+    /// Minor units for one: a month of an add-on, an hour or month of a bundle.
+    pub unit_price_minor: i64,
 }
 
 /// Quotes a request.
 #[must_use]
 pub fn quote(rfq: &Rfq, catalog: &Catalog, profile: &SellerProfile, now_ms: i64) -> Outcome {
+    quote_with(rfq, catalog, profile, None, now_ms)
+}
+
+/// Quotes a request that a person looked at: limits and unusual wishes are approved, and `prices` stand in where there
+/// is no list price. What still has no price stays with a person.
+#[must_use]
+pub fn quote_approved(
+    rfq: &Rfq,
+    catalog: &Catalog,
+    profile: &SellerProfile,
+    prices: &[PersonsPrice],
+    now_ms: i64,
+) -> Outcome {
+    quote_with(rfq, catalog, profile, Some(prices), now_ms)
+}
+
+fn quote_with(
+    rfq: &Rfq,
+    catalog: &Catalog,
+    profile: &SellerProfile,
+    answer: Option<&[PersonsPrice]>,
+    now_ms: i64,
+) -> Outcome {
     let mut notes = Notes::default();
     notes.unknown_fields(&rfq.unknown_fields);
     notes.choices(rfq);
@@ -89,6 +123,7 @@ pub fn quote(rfq: &Rfq, catalog: &Catalog, profile: &SellerProfile, now_ms: i64)
         profile,
         words,
         model,
+        answer,
         now_ms,
     };
     match case.run(&mut notes) {

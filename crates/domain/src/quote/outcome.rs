@@ -36,6 +36,7 @@ pub struct OfferRefusal {
     /// The offer.
     pub offer_id: String,
     /// Every reason.
+    #[cfg_attr(feature = "schema", schemars(length(max = 32)))]
     pub reasons: Vec<String>,
 }
 
@@ -183,6 +184,7 @@ pub struct Alternative {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
     /// Its lines.
+    #[cfg_attr(feature = "schema", schemars(length(max = 64)))]
     pub lines: Vec<QuoteLine>,
     /// Minor units of a calendar month, metered part estimated.
     pub month_minor: i64,
@@ -229,6 +231,7 @@ pub struct Terms {
     /// Whether a data processing agreement is part of it.
     pub dpa_required: bool,
     /// Events that are recorded for the buyer.
+    #[cfg_attr(feature = "schema", schemars(length(max = 32)))]
     pub audit_events: Vec<String>,
     /// What is metered, so that "no telemetry" and a bill do not contradict each other.
     pub telemetry_boundary: String,
@@ -252,10 +255,13 @@ pub struct Quote {
     /// Days that are billed at least; 0 for none.
     pub min_term_days: u32,
     /// Priced lines.
+    #[cfg_attr(feature = "schema", schemars(length(max = 64)))]
     pub lines: Vec<QuoteLine>,
     /// Lines that a person must price.
+    #[cfg_attr(feature = "schema", schemars(length(max = 64)))]
     pub unpriced: Vec<UnpricedLine>,
     /// SKUs that are metered and not charged.
+    #[cfg_attr(feature = "schema", schemars(length(max = 64)))]
     pub metered_not_charged: Vec<String>,
     /// Sums of unit prices.
     pub totals: Totals,
@@ -265,6 +271,7 @@ pub struct Quote {
     /// What one instance has.
     pub resources: Resources,
     /// Assumptions, in words.
+    #[cfg_attr(feature = "schema", schemars(length(max = 32)))]
     pub assumptions: Vec<String>,
     /// What is promised about time.
     pub sla: ServiceLevels,
@@ -274,12 +281,15 @@ pub struct Quote {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contract_refs: Option<ContractRefs>,
     /// What the buyer should know.
+    #[cfg_attr(feature = "schema", schemars(length(max = 128)))]
     pub warnings: Vec<Warning>,
     /// What else would do.
+    #[cfg_attr(feature = "schema", schemars(length(max = 32)))]
     pub alternatives: Vec<Alternative>,
     /// First moment at which it can no longer be accepted, RFC 3339.
     pub valid_until: String,
     /// The rules that fired, in order.
+    #[cfg_attr(feature = "schema", schemars(length(max = 512)))]
     pub trace: Vec<TraceEntry>,
 }
 

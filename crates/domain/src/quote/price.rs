@@ -20,6 +20,31 @@ pub(super) struct Bundle {
     pub(super) month_minor: Option<i64>,
     /// A sum does not fit 64 bits.
     pub(super) is_out_of_range: bool,
+    /// SKUs whose price a person gave.
+    by_a_person: Vec<String>,
+}
+
+/// A line before it has its price.
+struct Item<'a> {
+    sku: &'a str,
+    quantity: u32,
+    model: BillingModel,
+    /// Minor units for one.
+    list: Option<i64>,
+    min_hours: u32,
+}
+
+impl<'a> Item<'a> {
+    /// Something by the month.
+    const fn monthly(sku: &'a str, quantity: u32, list: Option<i64>) -> Self {
+        Self {
+            sku,
+            quantity,
+            model: BillingModel::Monthly,
+            list,
+            min_hours: 0,
+        }
+    }
 }
 
 impl<'a> Case<'a> {
@@ -33,11 +58,19 @@ impl<'a> Case<'a> {
             estimates: None,
             month_minor: None,
             is_out_of_range: false,
+            by_a_person: Vec::new(),
         };
         let price = fit.offer.price(model);
         let min_hours = price.map_or(0, |p| p.min_hours);
         let unit = price.and_then(|p| p.price_minor);
-        bundle.line(&fit.offer.sku, wanted.instances, model, unit, min_hours);
+        let item = Item {
+            sku: &fit.offer.sku,
+            quantity: wanted.instances,
+            model,
+            list: unit,
+            min_hours,
+        };
+        self.line(&mut bundle, &item);
         self.add_ons(fit, wanted, &mut bundle);
         self.sums(&mut bundle);
         bundle
@@ -51,14 +84,12 @@ impl<'a> Case<'a> {
             .filter(|_| fit.nvme_add_ons > 0)
         {
             let quantity = fit.nvme_add_ons.saturating_mul(wanted.instances);
-            bundle.line(&nvme.sku, quantity, BillingModel::Monthly, nvme.price_minor, 0);
+            self.line(bundle, &Item::monthly(&nvme.sku, quantity, nvme.price_minor));
         }
         if let Some(tier) = &wanted.support_tier {
             match self.catalog.support(tier, use_case) {
-                Some(support) => {
-                    bundle.line(&support.sku, 1, BillingModel::Monthly, support.price_minor, 0);
-                }
-                None => bundle.line(&format!("Support ({tier})"), 1, BillingModel::Monthly, None, 0),
+                Some(support) => self.line(bundle, &Item::monthly(&support.sku, 1, support.price_minor)),
+                None => self.line(bundle, &Item::monthly(&format!("Support ({tier})"), 1, None)),
             }
         }
         for wish in &wanted.add_ons {
@@ -66,21 +97,52 @@ impl<'a> Case<'a> {
                 .catalog
                 .add_on(&wish.sku, use_case)
                 .filter(|a| a.unit == "month");
-            let unit = priced.and_then(|a| a.price_minor);
-            bundle.line(&wish.sku, wish.qty.max(1), BillingModel::Monthly, unit, 0);
+            let list = priced.and_then(|a| a.price_minor);
+            self.line(bundle, &Item::monthly(&wish.sku, wish.qty.max(1), list));
         }
         if wanted.onboarding_extra > 0 {
-            // Help at the beginning is paid once; a quote has no such line yet, so a person prices it.
-            bundle.line(
-                "Onboarding-Hour",
-                wanted.onboarding_extra,
-                BillingModel::Hourly,
-                None,
-                0,
-            );
+            self.onboarding(bundle, wanted.onboarding_extra);
         }
         if self.words.quotes_egress {
             bundle.metered_not_charged.push("Egress-GB".to_owned());
+        }
+    }
+
+    /// Help at the beginning is paid once, and a quote has no such line: a person includes it, at the price 0, or does not.
+    fn onboarding(&self, bundle: &mut Bundle, quantity: u32) {
+        let sku = "Onboarding-Hour";
+        if self.answered(sku) == Some(0) {
+            self.line(bundle, &Item::monthly(sku, quantity, None));
+        } else {
+            let sku = sku.to_owned();
+            bundle.unpriced.push(UnpricedLine { sku, quantity });
+        }
+    }
+
+    /// The price that a person gave.
+    fn answered(&self, sku: &str) -> Option<i64> {
+        let price = self.answer?.iter().find(|price| price.sku == sku)?;
+        Some(price.unit_price_minor)
+    }
+
+    /// A list price counts before a person's.
+    fn line(&self, bundle: &mut Bundle, item: &Item<'_>) {
+        let given = self.answered(item.sku).filter(|_| item.list.is_none());
+        if given.is_some() {
+            bundle.by_a_person.push(item.sku.to_owned());
+        }
+        match item.list.or(given) {
+            Some(unit_price_minor) => bundle.lines.push(QuoteLine {
+                sku: item.sku.to_owned(),
+                quantity: item.quantity,
+                model: item.model,
+                unit_price_minor,
+                min_hours: item.min_hours,
+            }),
+            None => bundle.unpriced.push(UnpricedLine {
+                sku: item.sku.to_owned(),
+                quantity: item.quantity,
+            }),
         }
     }
 
@@ -138,22 +200,6 @@ impl<'a> Case<'a> {
 }
 
 impl Bundle {
-    fn line(&mut self, sku: &str, quantity: u32, model: BillingModel, unit: Option<i64>, min_hours: u32) {
-        match unit {
-            Some(unit_price_minor) => self.lines.push(QuoteLine {
-                sku: sku.to_owned(),
-                quantity,
-                model,
-                unit_price_minor,
-                min_hours,
-            }),
-            None => self.unpriced.push(UnpricedLine {
-                sku: sku.to_owned(),
-                quantity,
-            }),
-        }
-    }
-
     /// One entry of the trace for each line.
     pub(super) fn explain(&self, notes: &mut Notes) {
         for line in &self.lines {
@@ -162,9 +208,14 @@ impl Bundle {
                 BillingModel::Monthly => "month",
             };
             let price = minor_to_decimal(line.unit_price_minor);
+            let source = if self.by_a_person.contains(&line.sku) {
+                "price given by the seller"
+            } else {
+                "list price"
+            };
             notes.fired(
                 "price",
-                format!("{} x {} at {price} a {unit}, list price", line.quantity, line.sku),
+                format!("{} x {} at {price} a {unit}, {source}", line.quantity, line.sku),
             );
         }
         for line in &self.unpriced {

@@ -15,8 +15,10 @@ pub use workload::{BaseModel, Dataset, Evaluation, Finetune, Generation, Trainin
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rfq {
     /// The buyer's id of it. Example: `rfq_tune_001`.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 128)))]
     pub rfq_id: String,
     /// What it is for. Example: `private_llm_finetuning`.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 64)))]
     pub use_case: String,
     /// What is going to run.
     #[serde(default)]
@@ -60,6 +62,7 @@ pub struct Requirements {
     /// Added: `vm` or `bare_metal`. Default `vm`.
     pub kind: Option<String>,
     /// Added: add-ons by SKU.
+    #[cfg_attr(feature = "schema", schemars(length(max = 32)))]
     pub add_ons: Vec<AddOnWish>,
 }
 
@@ -88,6 +91,7 @@ pub struct Tenancy {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Network {
     /// Ways in.
+    #[cfg_attr(feature = "schema", schemars(length(max = 32)))]
     pub inbound: Vec<Inbound>,
     /// Ways out.
     pub outbound: Outbound,
@@ -114,6 +118,7 @@ pub struct Outbound {
     /// `open`, `restricted` or `blocked`.
     pub mode: Option<String>,
     /// `host:port` that may be reached when restricted.
+    #[cfg_attr(feature = "schema", schemars(length(max = 32)))]
     pub allowlist: Vec<String>,
 }
 
@@ -164,10 +169,12 @@ pub struct Environment {
     /// `BYO`: the buyer's own.
     pub stack: Option<String>,
     /// What the seller installs.
+    #[cfg_attr(feature = "schema", schemars(length(max = 32)))]
     pub seller_baseline: Vec<String>,
     /// CUDA version. Example: `12.x`.
     pub cuda: Option<String>,
     /// Frameworks. Example: `pytorch`.
+    #[cfg_attr(feature = "schema", schemars(length(max = 32)))]
     pub frameworks: Vec<String>,
     /// A web interface (studio).
     pub ui: Option<String>,

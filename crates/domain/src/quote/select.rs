@@ -55,7 +55,7 @@ impl<'a> Case<'a> {
         let index = without_add_ons.unwrap_or(0);
         if fits.is_empty() {
             return Err(Refusal {
-                reason: "no offer fits; `offers` says why for each".to_owned(),
+                reason: "no offer fits; `refusals` says why for each".to_owned(),
                 offers: refused,
             });
         }

@@ -52,6 +52,14 @@ pub enum Schedule {
 }
 
 impl Schedule {
+    /// Every schedule.
+    pub const ALL: &'static [Self] = &[
+        Self::Metered(Cadence::Daily),
+        Self::Metered(Cadence::Weekly),
+        Self::Metered(Cadence::Monthly),
+        Self::Recurring,
+    ];
+
     /// The period of this schedule in which `day` lies.
     #[must_use]
     pub fn period_of(self, day: Date) -> Option<Period> {

@@ -2,7 +2,7 @@
 
 use crate::quote_rules::{now, quoted, run, with};
 use serde_json::{Value, json};
-use trustbridge_domain::quote::{Outcome, SellerProfile, documents, quote};
+use trustbridge_domain::quote::{Outcome, PersonsPrice, SellerProfile, documents, quote, quote_approved};
 
 #[test]
 fn a_model_too_large_for_every_bundle_is_refused_offer_by_offer() {
@@ -140,6 +140,55 @@ fn a_person_decides_what_the_engine_must_not() {
         let said = reasons(path, field, value);
         assert!(said.contains(expected), "{field}: {said}");
     }
+}
+
+#[test]
+fn what_a_person_approves_is_quoted_and_what_has_no_price_is_not() {
+    let price = |sku: &str, minor| PersonsPrice {
+        sku: sku.to_owned(),
+        unit_price_minor: minor,
+    };
+    let profile = SellerProfile {
+        approval_limit_minor: Some(1),
+        ..SellerProfile::default()
+    };
+    let catalog = documents().unwrap();
+    let run = |rfq, prices: &[PersonsPrice]| quote_approved(rfq, &catalog, &profile, prices, now());
+    let custom = with("tune", &[("workload.base_model.name", json!("custom"))]);
+    let Outcome::Quote(approved) = run(&custom, &[]) else {
+        panic!("custom and above the limit, and approved")
+    };
+    assert_eq!(approved.totals.monthly_minor, 640_000);
+
+    let wish = json!([{"sku": "Extra-Public-IP", "qty": 2}]);
+    let wished = with("studio", &[("requirements.add_ons", wish)]);
+    assert!(matches!(
+        run(&wished, &[price("Other", 5)]),
+        Outcome::NeedsHuman { .. }
+    ));
+    let Outcome::Quote(priced) = run(&wished, &[price("Extra-Public-IP", 500)]) else {
+        panic!("its price was given")
+    };
+    let line = priced.lines.iter().find(|l| l.sku == "Extra-Public-IP").unwrap();
+    assert_eq!((line.quantity, line.unit_price_minor), (2, 500));
+    assert!(
+        priced
+            .trace
+            .iter()
+            .any(|t| t.detail.contains("price given by the seller"))
+    );
+
+    // A list price counts before a person's, and help at the beginning can only be included.
+    let help = with("tune", &[("requirements.support.onboarding_hours", json!(9))]);
+    assert!(matches!(
+        run(&help, &[price("Onboarding-Hour", 1)]),
+        Outcome::NeedsHuman { .. }
+    ));
+    let Outcome::Quote(included) = run(&help, &[price("Onboarding-Hour", 0), price("TunePod-2GPU", 1)])
+    else {
+        panic!("the hour is included")
+    };
+    assert_eq!(included.totals.monthly_minor, 640_000);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use trustbridge_domain::calendar::parse_instant;
-use trustbridge_domain::pricing::{BillingModel, Priced, price_at_list};
+use trustbridge_domain::pricing::BillingModel;
 use trustbridge_domain::quote::{
     AlternativeKind, Outcome, Quote, Rfq, SellerProfile, WarningCode, documents, quote,
 };
@@ -209,21 +209,6 @@ fn any_byte_of_a_quote_changes_its_digest() {
     assert_ne!(digest, other.digest().unwrap());
     let read: Quote = serde_json::from_str(&quote.digest_input().unwrap()).unwrap();
     assert_eq!(read, quote);
-}
-
-#[test]
-fn the_catalog_prices_as_the_list_price_of_an_offer_does() {
-    for offer in &documents().unwrap().offers {
-        let Priced::Lines(lines) = price_at_list(&offer.sku, &offer.list_prices(), None, 1) else {
-            panic!("{} has prices", offer.sku)
-        };
-        let first = &offer.prices[0];
-        assert_eq!(Some(lines[0].unit_price_minor), first.price_minor);
-        assert_eq!(
-            (lines[0].model, lines[0].min_hours),
-            (first.model, first.min_hours)
-        );
-    }
 }
 
 fn texts(values: &'static [&'static str]) -> impl Strategy<Value = Value> {

@@ -11,7 +11,7 @@ use kube::ResourceExt;
 use serde_json::Value;
 
 /// Fields that differ from run to run: times, what follows from times, and what follows from UIDs.
-const MASKED: [&str; 27] = [
+const MASKED: [&str; 22] = [
     "lastTransitionTime",
     "from",
     "to",
@@ -32,14 +32,14 @@ const MASKED: [&str; 27] = [
     "lastError",
     "operationUrl",
     "annotations",
-    "pod",
-    "outbox",
-    "hash",
-    "until",
     "endingSince",
     "unansweredSince",
-    "record",
 ];
+/// Fields of a TunePod's `status.usage` that differ: the pod's UID, and what follows from it and from times. Elsewhere
+/// fields of these names count.
+const MASKED_IN_USAGE: [&str; 5] = ["pod", "outbox", "hash", "until", "record"];
+/// The field that those are in.
+const USAGE: &str = "usage";
 /// What is compared.
 const KINDS: &str = "orders,quotes,tunepods";
 
@@ -71,6 +71,7 @@ pub async fn of(world: &World, stage: &Stage, purchase: &Purchase) -> Result<Val
     let items = objects.get("items").cloned().unwrap_or_default();
     Ok(masked(
         &items,
+        &MASKED,
         &[(purchase.org.as_str(), "ORG"), (pool.as_str(), "POOL")],
     ))
 }
@@ -89,21 +90,23 @@ async fn nothing_left(world: &World, purchase: &Purchase) -> Result<()> {
     Ok(())
 }
 
-fn masked(value: &Value, names: &[(&str, &str)]) -> Value {
+/// Without those fields; below `usage`, without those that differ there besides.
+fn masked(value: &Value, fields: &[&str], names: &[(&str, &str)]) -> Value {
     match value {
-        Value::Object(fields) => fields
+        Value::Object(members) => members
             .iter()
             .map(|(key, field)| {
-                let hidden = MASKED.contains(&key.as_str()) && !field.is_null();
-                let field = if hidden {
+                let field = if fields.contains(&key.as_str()) && !field.is_null() {
                     Value::String("(masked)".to_owned())
+                } else if key == USAGE {
+                    masked(field, &[fields, &MASKED_IN_USAGE].concat(), names)
                 } else {
-                    masked(field, names)
+                    masked(field, fields, names)
                 };
                 (key.clone(), field)
             })
             .collect(),
-        Value::Array(items) => items.iter().map(|item| masked(item, names)).collect(),
+        Value::Array(items) => items.iter().map(|item| masked(item, fields, names)).collect(),
         Value::String(text) => Value::String(without_hash(&replaced(text, names))),
         other => other.clone(),
     }
@@ -167,12 +170,34 @@ mod tests {
     fn times_and_names_do_not_count_and_phases_do() {
         let one = json!([{"metadata": {"name": "q-abcdefgh23", "uid": "1"}, "status": {"phase": "Wiped", "validUntil": "2026"}}]);
         let two = json!([{"metadata": {"name": "q-zzzzzzzz23", "uid": "2"}, "status": {"phase": "Wiped", "validUntil": "2027"}}]);
-        assert_eq!(difference(&masked(&one, &[]), &masked(&two, &[])), None);
+        assert_eq!(
+            difference(&masked(&one, &MASKED, &[]), &masked(&two, &MASKED, &[])),
+            None
+        );
         let three = json!([{"metadata": {"name": "q-zzzzzzzz23", "uid": "2"}, "status": {"phase": "Ready", "validUntil": "2027"}}]);
         assert!(
-            difference(&masked(&one, &[]), &masked(&three, &[]))
+            difference(&masked(&one, &MASKED, &[]), &masked(&three, &MASKED, &[]))
                 .unwrap()
                 .contains("/0/status/phase")
         );
+    }
+
+    #[test]
+    fn whose_usage_it_is_does_not_count_and_whose_pod_does() {
+        let end = |uid: &str, name: &str, record: &str| {
+            json!([{"status": {
+                "pod": {"name": name, "uid": uid}, "record": record,
+                "usage": {"pod": uid, "outbox": uid, "hash": uid, "until": uid, "record": uid, "closed": true}}}])
+        };
+        let clean = masked(&end("1", "order-1-0", "kept"), &MASKED, &[]);
+        let again = masked(&end("2", "order-1-0", "kept"), &MASKED, &[]);
+        assert_eq!(difference(&clean, &again), None);
+        for (other, place) in [
+            (end("2", "order-1-7", "kept"), "/0/status/pod/name"),
+            (end("2", "order-1-0", "another"), "/0/status/record"),
+        ] {
+            let told = difference(&clean, &masked(&other, &MASKED, &[])).unwrap();
+            assert!(told.contains(place), "{told}");
+        }
     }
 }

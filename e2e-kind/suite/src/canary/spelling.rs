@@ -3,6 +3,7 @@
 use super::Canary;
 use data_encoding::{BASE64, HEXLOWER, HEXUPPER};
 use std::fs::File;
+use std::io::Read;
 
 /// Something that must stand nowhere, in all its spellings.
 #[derive(Clone)]
@@ -39,6 +40,32 @@ impl Needle {
     }
 }
 
+/// How much of a file is held in memory at once.
+const WINDOW: usize = 1 << 20;
+
+impl Needle {
+    /// The first of them that stands in the rest of that file, by its place in the list. The file is read once, in
+    /// windows that overlap by the longest spelling.
+    pub fn first_in_file(needles: &[&Self], file: &mut File) -> std::io::Result<Option<usize>> {
+        let spellings = needles.iter().flat_map(|needle| &needle.0);
+        let overlap = spellings
+            .map(Vec::len)
+            .max()
+            .unwrap_or_default()
+            .saturating_sub(1);
+        let mut window = Vec::with_capacity(WINDOW + overlap);
+        loop {
+            let keep = window.len().saturating_sub(overlap);
+            window.drain(..keep);
+            let read = Read::by_ref(file).take(WINDOW as u64).read_to_end(&mut window)?;
+            let found = needles.iter().position(|needle| needle.is_in(&window));
+            if found.is_some() || read == 0 {
+                return Ok(found);
+            }
+        }
+    }
+}
+
 /// Base64 of something in the middle of something else: three ways, by where it begins, without what its neighbours
 /// have a part in.
 fn base64(bytes: &[u8]) -> Vec<Vec<u8>> {
@@ -71,16 +98,38 @@ impl Canary {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
-
-    /// Whether its bytes are in the rest of that file.
-    pub fn is_in_file(&self, file: &mut File) -> std::io::Result<bool> {
-        self.is_in(file).map(|(found, _)| found)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Seek, Write};
+
+    #[test]
+    fn a_spelling_across_two_windows_of_a_file_is_found() {
+        let secrets: [Vec<u8>; 2] = [(1..=32).collect(), (100..=163).collect()];
+        let needles = secrets.clone().map(|secret| Needle::of(&secret));
+        let needles: Vec<&Needle> = needles.iter().collect();
+        let search = |text: &[u8]| {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(text).unwrap();
+            file.rewind().unwrap();
+            Needle::first_in_file(&needles, &mut file).unwrap()
+        };
+        let spelt = [
+            (0, secrets[0].clone()),
+            (0, HEXLOWER.encode(&secrets[0]).into_bytes()),
+            (1, BASE64.encode(&secrets[1]).into_bytes()),
+            (1, HEXUPPER.encode(&secrets[1]).into_bytes()),
+        ];
+        for (number, text) in spelt {
+            for lead in [0, WINDOW - 5, WINDOW, 2 * WINDOW - 31] {
+                let file = [vec![b'-'; lead], text.clone(), vec![b'-'; 9]].concat();
+                assert_eq!(search(&file), Some(number), "{lead}");
+            }
+        }
+        assert_eq!(search(&vec![b'-'; WINDOW + 9]), None);
+    }
 
     #[test]
     fn every_spelling_is_found_wherever_it_begins() {

@@ -5,7 +5,7 @@ use crate::lab::Lab;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
-use trustbridge_domain::phase::{OrderPhase, QuotePhase, TunePodPhase};
+use trustbridge_domain::phase::{InvoicePhase, OrderPhase, QuotePhase, TunePodPhase};
 
 /// A state machine as plain words.
 pub struct Machine {
@@ -14,7 +14,7 @@ pub struct Machine {
     edges: BTreeMap<&'static str, Vec<&'static str>>,
 }
 
-/// The three state machines.
+/// The state machines.
 pub fn all() -> Vec<Machine> {
     macro_rules! machine {
         ($kind:literal, $phase:ty) => {
@@ -37,6 +37,7 @@ pub fn all() -> Vec<Machine> {
         machine!("Quote", QuotePhase),
         machine!("Order", OrderPhase),
         machine!("TunePod", TunePodPhase),
+        machine!("Invoice", InvoicePhase),
     ]
 }
 

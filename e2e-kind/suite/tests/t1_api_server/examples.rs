@@ -12,6 +12,7 @@ fn object(kind: &str, name: &str, spec: &Value) -> Value {
 /// The smallest valid object of that kind.
 pub fn example(kind: &str, name: &str) -> Value {
     let spec = match kind {
+        "SellerProfile" => json!({"orgId": "s"}),
         "BuyerOrg" => json!({}),
         "Offer" => offer(),
         "ModelAsset" => json!({
@@ -29,6 +30,14 @@ pub fn example(kind: &str, name: &str) -> Value {
         "UsageRecord" => json!({
             "tunePodRef": {"name": "o-0"}, "tunePodUid": "u", "orderRef": {"name": "o"}, "day": "2026-01-07",
         }),
+        "Invoice" => json!({"orderRef": {"name": "o"}, "basis": {
+            "org": "acme", "order": "o", "orderUid": "u", "quoteDigest": SHA, "currency": "USD", "schedule": "metered-daily",
+            "period": {"fromMs": 0, "toMs": 86_400_000}, "policy": {"finalizeAfterDays": 4, "netDays": 0},
+            "lines": [{"key": "base", "sku": "s", "quantity": 1, "fromMs": 0,
+                "charge": {"hourly": {"rateMicros": 1_750_000, "minHours": 0}}}],
+            "instances": [{"name": "o-0", "uid": "t", "intervals": [{"seq": 0, "fromMs": 0, "toMs": 3_600_000,
+                "kind": "Serving", "gpus": 1, "nvmeGb": 0, "rateKey": "base", "openedBy": "Ready"}]}],
+        }}),
         other => panic!("no example of kind {other}"),
     };
     object(kind, name, &spec)
@@ -41,7 +50,6 @@ fn offer() -> Value {
         "resources": {"gpus": 1, "vcpus": 1, "ramGb": 1, "nvmeGb": 0},
         "gpu": {"model": "m", "vramGb": 1},
         "billing": {"currency": "USD", "models": [{"model": "hourly", "priceMinor": 1}]},
-        "nodeClass": {"vmSize": "v"},
     })
 }
 

@@ -22,7 +22,14 @@ pub fn all(world: &World) -> Result<Vec<Sample>> {
         }
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
-    for kind in ["buyerorg", "offer", "modelasset", "quote", "order"] {
+    for kind in [
+        "sellerprofile",
+        "buyerorg",
+        "offer",
+        "modelasset",
+        "quote",
+        "order",
+    ] {
         for name in [format!("{kind}.yaml"), format!("{kind}-full.yaml")] {
             ensure!(folder.join(&name).is_file(), "samples/{name} is missing");
         }

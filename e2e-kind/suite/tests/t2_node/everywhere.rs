@@ -21,9 +21,14 @@ use walkdir::WalkDir;
 
 /// Objects that the API server shows to somebody, or keeps.
 const KINDS: &str = "pods,events,configmaps,secrets,services,endpointslices,nodes,namespaces,leases,deployments,\
-    tunepods,orders,quotes,offers,buyerorgs,modelassets";
+    tunepods,orders,quotes,offers,buyerorgs,modelassets,usagerecords";
 /// Name of what is planted.
 const PLANT: &str = "t2-planted-canary";
+/// A namespace of no organisation.
+const NOBODYS: &str = "default";
+/// Its file with the asset's key in hex, as a program would write it down, and the one with the account's key in Base64.
+const KEY_PLANT: &str = "t2-planted-key";
+const ACCOUNT_PLANT: &str = "t2-planted-account";
 
 /// What is looked for.
 struct Secrets {
@@ -31,6 +36,9 @@ struct Secrets {
     key: Needle,
     /// Of the storage account. Its owner, outside of the cluster, has it in its environment.
     account: Needle,
+    /// Both keys as text, to plant them in memory.
+    key_text: String,
+    account_text: String,
 }
 
 pub async fn nothing_secret(lab: &Lab) -> Result<()> {
@@ -43,7 +51,7 @@ pub async fn nothing_secret(lab: &Lab) -> Result<()> {
     let secrets = secrets(lab)?;
     let found = search(lab, &uid, &secrets).await?;
     ensure!(found.is_empty(), "something secret stands in {found:?}");
-    let planted = Planted::plant(lab, purchase, &uid).await?;
+    let planted = Planted::plant(lab, purchase, &uid, &secrets).await?;
     let seen = search(lab, &uid, &secrets).await;
     planted.gone(lab, purchase).await?;
     let seen = seen?;
@@ -52,6 +60,7 @@ pub async fn nothing_secret(lab: &Lab) -> Result<()> {
         "log of ",
         "object Event ",
         "object Pod ",
+        "object UsageRecord ",
         "environ of ",
         "cmdline of ",
     ] {
@@ -60,14 +69,21 @@ pub async fn nothing_secret(lab: &Lab) -> Result<()> {
             "what was planted in '{place}' was not found: {seen:?}"
         );
     }
-    let files = seen
-        .iter()
-        .filter(|s| s.starts_with("file ") && s.ends_with(PLANT))
-        .count();
-    ensure!(
-        files == 2,
-        "{files} of the 2 containers show the planted file: {seen:?}"
-    );
+    for (name, what) in [
+        (PLANT, "plaintext"),
+        (KEY_PLANT, "the asset's key"),
+        (ACCOUNT_PLANT, "the account's key"),
+    ] {
+        let end = format!("/{name}: {what}");
+        let files = seen
+            .iter()
+            .filter(|s| s.starts_with("file ") && s.ends_with(&end))
+            .count();
+        ensure!(
+            files == 2,
+            "{files} of the 2 containers show the planted file {name}: {seen:?}"
+        );
+    }
     println!(
         "9.2) nothing secret in logs, events, objects, environments, command lines and the containers' files; planted and found in {} places",
         seen.len()
@@ -77,14 +93,18 @@ pub async fn nothing_secret(lab: &Lab) -> Result<()> {
 
 fn secrets(lab: &Lab) -> Result<Secrets> {
     let account = fs::read_to_string(lab.stage.account_key_file())?;
-    let account = data_encoding::BASE64.decode(account.trim().as_bytes())?;
+    let account_text = account.trim().to_owned();
+    let account = data_encoding::BASE64.decode(account_text.as_bytes())?;
     let key =
         asset_key(&lab.stage.folder().join("control-plane"))?.context("the control plane keeps no key")?;
-    let key = data_encoding::HEXLOWER_PERMISSIVE.decode(key.as_bytes())?;
+    let key_text = key;
+    let key = data_encoding::HEXLOWER_PERMISSIVE.decode(key_text.as_bytes())?;
     Ok(Secrets {
         plaintext: lab.canary.needle(),
         key: Needle::of(&key),
         account: Needle::of(&account),
+        key_text,
+        account_text,
     })
 }
 
@@ -132,6 +152,23 @@ impl Secrets {
         found(&self.plaintext, "plaintext")
             .or_else(|| found(&self.key, "the asset's key"))
             .or_else(|| found(&self.account, "the account's key").filter(|_| !is_outside))
+    }
+
+    /// What of it stands in a file of the pod. A file that went, or that nobody may read (secret memory), shows nothing
+    /// to anybody.
+    fn in_file(&self, path: &Path) -> Option<&'static str> {
+        let opened = File::options()
+            .read(true)
+            .custom_flags(nix::libc::O_NONBLOCK)
+            .open(path);
+        let all = [
+            (&self.plaintext, "plaintext"),
+            (&self.key, "the asset's key"),
+            (&self.account, "the account's key"),
+        ];
+        let needles = all.map(|(needle, _)| needle);
+        let found = Needle::first_in_file(&needles, &mut opened.ok()?).unwrap_or_default()?;
+        all.get(found).map(|(_, what)| *what)
     }
 }
 
@@ -184,13 +221,13 @@ async fn search(lab: &Lab, uid: &str, secrets: &Secrets) -> Result<BTreeSet<Stri
             }
         }
     }
-    let files = in_files(lab, uid)?;
+    let files = in_files(secrets, uid)?;
     found.extend(files);
     Ok(found)
 }
 
 /// The files of each container of the pod, as it sees them, and those that its processes hold open.
-fn in_files(lab: &Lab, uid: &str) -> Result<BTreeSet<String>> {
+fn in_files(secrets: &Secrets, uid: &str) -> Result<BTreeSet<String>> {
     let (mut found, mut views) = (BTreeSet::new(), BTreeSet::new());
     for pid in processes_of(uid)? {
         let process = PathBuf::from(format!("/proc/{pid}"));
@@ -206,15 +243,16 @@ fn in_files(lab: &Lab, uid: &str) -> Result<BTreeSet<String>> {
                 .filter_entry(outside)
                 .flatten()
             {
-                if entry.file_type().is_file() && contains(lab, entry.path()) {
-                    found.insert(format!("file {}", entry.path().display()));
+                let is_file = entry.file_type().is_file();
+                if let Some(what) = is_file.then(|| secrets.in_file(entry.path())).flatten() {
+                    found.insert(format!("file {}: {what}", entry.path().display()));
                 }
             }
         }
         for link in fs::read_dir(process.join("fd")).into_iter().flatten().flatten() {
             let is_file = fs::metadata(link.path()).is_ok_and(|data| data.is_file());
-            if is_file && contains(lab, &link.path()) {
-                found.insert(format!("open file {}", link.path().display()));
+            if let Some(what) = is_file.then(|| secrets.in_file(&link.path())).flatten() {
+                found.insert(format!("open file {}: {what}", link.path().display()));
             }
         }
     }
@@ -226,23 +264,14 @@ fn in_files(lab: &Lab, uid: &str) -> Result<BTreeSet<String>> {
     Ok(found)
 }
 
-/// A file that went, or that nobody may read (secret memory), shows nothing to anybody.
-fn contains(lab: &Lab, path: &Path) -> bool {
-    let opened = File::options()
-        .read(true)
-        .custom_flags(nix::libc::O_NONBLOCK)
-        .open(path);
-    opened.is_ok_and(|mut file| lab.canary.is_in_file(&mut file).unwrap_or_default())
-}
-
-/// The canary in one place of each kind.
+/// The canary in one place of each kind, and the keys in files of the pod's memory.
 struct Planted {
     process: Child,
-    file: PathBuf,
+    files: Vec<PathBuf>,
 }
 
 impl Planted {
-    async fn plant(lab: &Lab, purchase: &Purchase, uid: &str) -> Result<Self> {
+    async fn plant(lab: &Lab, purchase: &Purchase, uid: &str, secrets: &Secrets) -> Result<Self> {
         let (hex, namespace) = (lab.canary.hex(), purchase.namespace());
         let kubectl = Kubectl::of(&lab.world);
         let event = json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": PLANT, "namespace": namespace},
@@ -255,7 +284,12 @@ impl Planted {
             "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
             "containers": [{"name": "c", "image": "localhost/trustbridge-double:dev", "imagePullPolicy": "IfNotPresent",
                 "args": ["probe", hex], "securityContext": restricted}]}});
+        // Records of an organisation cannot be taken away again.
+        let record = json!({"apiVersion": "trustbridge.io/v1alpha1", "kind": "UsageRecord",
+            "metadata": {"name": PLANT, "namespace": NOBODYS, "annotations": {"planted": hex}},
+            "spec": {"tunePodRef": {"name": PLANT}, "tunePodUid": PLANT, "orderRef": {"name": PLANT}, "day": "2026-01-07"}});
         kubectl.apply(&event.to_string()).await?;
+        kubectl.apply(&record.to_string()).await?;
         kubectl.apply(&pod.to_string()).await?;
         wait::until_ok("the planted log", Duration::from_mins(1), async || {
             let log = kubectl.run(&["logs", "--namespace", &namespace, PLANT]).await?;
@@ -263,31 +297,46 @@ impl Planted {
             Ok(())
         })
         .await?;
-        let volumes = lab.world.layout().kubelet_root().join("pods").join(uid);
-        let file = volumes
-            .join("volumes/kubernetes.io~empty-dir/tb-model")
-            .join(PLANT);
-        fs::write(&file, lab.canary.bytes()).with_context(|| file.display().to_string())?;
+        let pods = lab.world.layout().kubelet_root().join("pods");
+        let memory = pods.join(uid).join("volumes/kubernetes.io~empty-dir/tb-model");
+        let key = format!("key={}\n", secrets.key_text);
+        let contents = [
+            (PLANT, lab.canary.bytes()),
+            (KEY_PLANT, key.as_bytes()),
+            (ACCOUNT_PLANT, secrets.account_text.as_bytes()),
+        ];
+        let mut files = Vec::new();
+        for (name, bytes) in contents {
+            let file = memory.join(name);
+            fs::write(&file, bytes).with_context(|| file.display().to_string())?;
+            files.push(file);
+        }
         let process = Command::new("sh")
             .args(["-c", "read -r _", &hex])
             .env("T2_PLANTED", &hex)
             .stdin(Stdio::piped())
             .spawn()?;
-        Ok(Self { process, file })
+        Ok(Self { process, files })
     }
 
     async fn gone(mut self, lab: &Lab, purchase: &Purchase) -> Result<()> {
-        fs::remove_file(&self.file)?;
+        for file in &self.files {
+            fs::remove_file(file)?;
+        }
         self.process.kill()?;
         self.process.wait()?;
         let namespace = purchase.namespace();
-        for kind in ["event", "pod"] {
+        for (kind, namespace) in [
+            ("event", namespace.as_str()),
+            ("pod", namespace.as_str()),
+            ("usagerecord", NOBODYS),
+        ] {
             let words = [
                 "delete",
                 kind,
                 PLANT,
                 "--namespace",
-                &namespace,
+                namespace,
                 "--ignore-not-found",
             ];
             Kubectl::of(&lab.world).run(&words).await?;

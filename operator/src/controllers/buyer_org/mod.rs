@@ -37,7 +37,7 @@ pub async fn run(ctx: Arc<Context>, shutdown: Shutdown) {
     controller.run(reconcile, ctx, shutdown).await;
 }
 
-async fn reconcile(org: Arc<BuyerOrg>, ctx: Arc<Context>) -> Result<Action, Error> {
+pub(crate) async fn reconcile(org: Arc<BuyerOrg>, ctx: Arc<Context>) -> Result<Action, Error> {
     let Some(seen) = observe(&ctx, &org).await? else {
         return Ok(Action::await_change());
     };

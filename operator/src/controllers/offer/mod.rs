@@ -1,10 +1,16 @@
 //! Offer: what a careful seller would look at again.
 //!
-//! Nothing is made for an offer; its status says whether it can be sold.
+//! Nothing is made for an offer; its status says whether it can be sold, and on which machine. One that is not Ready is
+//! not quoted.
+
+mod size;
+
+pub(crate) use size::machine;
 
 use crate::context::{Context, Error};
 use crate::controllers::execute::{self, Plan};
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::api::Api;
 use kube::runtime::controller::Action;
@@ -13,7 +19,7 @@ use trustbridge_api::condition::{ConditionType, Reason};
 use trustbridge_api::{Offer, OfferSpec, OfferStatus};
 use trustbridge_domain::pricing::BillingModel;
 use trustbridge_kit::apply::FieldManager;
-use trustbridge_kit::conditions::{Statement, set};
+use trustbridge_kit::conditions::{Statement, find, set};
 use trustbridge_kit::controller::Controller;
 use trustbridge_kit::shutdown::Shutdown;
 
@@ -26,7 +32,7 @@ pub async fn run(ctx: Arc<Context>, shutdown: Shutdown) {
     controller.run(reconcile, ctx, shutdown).await;
 }
 
-async fn reconcile(offer: Arc<Offer>, ctx: Arc<Context>) -> Result<Action, Error> {
+pub(crate) async fn reconcile(offer: Arc<Offer>, ctx: Arc<Context>) -> Result<Action, Error> {
     let Some(offer) = ctx.writer.get::<Offer>(None, &offer.name_any()).await? else {
         return Ok(Action::await_change());
     };
@@ -45,20 +51,41 @@ fn decide(offer: &Offer, now: Timestamp) -> Plan<OfferStatus> {
     let mut status = offer.status.clone().unwrap_or_default();
     status.observed_generation = offer.metadata.generation;
     status.lint = lint(&offer.spec);
-    let said = match contradiction(&offer.spec) {
-        Some(why) => Statement::no(ConditionType::Ready, Reason::OfferInvalid, why),
-        None => Statement::yes(ConditionType::Ready, Reason::AsSpecified, "can be ordered"),
+    let said = match sellable(&offer.spec) {
+        Ok(vm_size) => {
+            let text = format!("can be ordered; {vm_size} carries it");
+            status.vm_size = Some(vm_size);
+            Statement::yes(ConditionType::Ready, Reason::AsSpecified, text)
+        }
+        Err(why) => {
+            status.vm_size = None;
+            Statement::no(ConditionType::Ready, Reason::OfferInvalid, why)
+        }
     };
     set(&mut status.conditions, &said, offer.metadata.generation, now);
     Plan::rest(status)
 }
 
-/// What makes the offer unsellable. The schema refuses the rest.
-fn contradiction(spec: &OfferSpec) -> Option<String> {
+/// Whether the offer is Ready as it stands; an offer that changed is looked at before it sells.
+pub(crate) fn is_ready(offer: &Offer) -> bool {
+    judged(offer).is_some_and(|condition| condition.status == "True")
+}
+
+/// `Ready` of the offer as it stands; `None`: it was not looked at yet.
+pub(crate) fn judged(offer: &Offer) -> Option<&Condition> {
+    let conditions = offer.status.as_ref().map(|s| s.conditions.as_slice());
+    find(conditions.unwrap_or_default(), ConditionType::Ready)
+        .filter(|condition| condition.observed_generation == offer.metadata.generation)
+}
+
+/// The machine that carries the offer, or what makes it unsellable. The schema refuses the rest.
+fn sellable(spec: &OfferSpec) -> Result<String, String> {
     let mut modes = spec.modes.iter();
     let (first, second) = (modes.next(), modes.next());
-    (first.is_some() && first == second)
-        .then(|| "`spec.modes` names a mode twice; name each mode once".to_owned())
+    if first.is_some() && first == second {
+        return Err("`spec.modes` names a mode twice; name each mode once".to_owned());
+    }
+    machine(spec, u32::try_from(spec.resources.nvme_gb).unwrap_or(u32::MAX))
 }
 
 /// What is odd but sellable.
@@ -71,6 +98,9 @@ fn lint(spec: &OfferSpec) -> Vec<String> {
             .and_then(|m| m.price_minor)
     };
     let mut found = Vec::new();
+    if size::is_unknown(spec) {
+        found.push("VM_SIZE_UNKNOWN".to_owned());
+    }
     if spec.billing.models.iter().any(|m| m.price_minor.is_none()) {
         found.push("NO_LIST_PRICE".to_owned());
     }
@@ -83,7 +113,7 @@ fn lint(spec: &OfferSpec) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::controllers::execute::status_write;
     use trustbridge_api::Mode;
@@ -94,12 +124,14 @@ mod tests {
             model,
             price_minor,
             min_hours: 0,
+            min_term_days: 0,
         };
         let mut spec = OfferSpec {
             sku: "S".to_owned(),
             modes: vec![Mode::ProtectedModel],
             ..OfferSpec::default()
         };
+        spec.resources.gpus = 1;
         spec.billing.models = vec![
             price(BillingModel::Hourly, Some(175)),
             price(BillingModel::Monthly, monthly),
@@ -109,6 +141,12 @@ mod tests {
 
     fn now() -> Timestamp {
         Timestamp::from_second(1_795_000_000).unwrap()
+    }
+
+    /// The offer with the status that its own controller gives it.
+    pub(crate) fn looked_at(mut offer: Offer) -> Offer {
+        offer.status = Some(decide(&offer, now()).status);
+        offer
     }
 
     #[test]
@@ -131,6 +169,22 @@ mod tests {
             ("False", "OfferInvalid")
         );
         assert!(status.conditions[0].message.contains("`spec.modes`"));
+    }
+
+    #[test]
+    fn an_offer_that_no_machine_carries_is_not_sold() {
+        let mut large = offer(None);
+        (large.spec.resources.gpus, large.spec.resources.nvme_gb) = (4, 8000);
+        large.metadata.generation = Some(1);
+        large.status = Some(decide(&large, now()).status);
+        assert!(!is_ready(&large) && judged(&large).unwrap().message.contains("no known machine"));
+        large.spec.resources.nvme_gb = 3840;
+        large.metadata.generation = Some(2);
+        assert!(judged(&large).is_none(), "what was said is about another spec");
+        let status = decide(&large, now()).status;
+        assert_eq!(status.vm_size.as_deref(), Some("Standard_NC96ads_A100_v4"));
+        large.status = Some(status);
+        assert!(is_ready(&large));
     }
 
     #[test]

@@ -4,8 +4,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
 use serde_json::json;
 use std::collections::BTreeMap;
+use trustbridge_api::order::FrozenTerms;
 use trustbridge_api::tunepod::TunePodTermination;
-use trustbridge_api::{NameRef, Offer, Order, Quote, QuoteSpec, TunePod, TunePodSpec, labels};
+use trustbridge_api::{NameRef, Order, Quote, QuoteSpec, TunePod, TunePodSpec, labels};
 use trustbridge_domain::names;
 use trustbridge_kit::apply::{Built, StatusWrite, Target};
 
@@ -30,10 +31,12 @@ pub(super) fn instance_names(order: &Order) -> Vec<String> {
 /// What the order asks a price for.
 pub(super) fn quote_spec(order: &Order, offer: &NameRef) -> QuoteSpec {
     QuoteSpec {
-        offer_ref: offer.clone(),
+        offer_ref: Some(offer.clone()),
+        rfq: None,
         mode: order.spec.mode,
         instances: order.spec.instances,
         billing_model: order.spec.billing.as_ref().and_then(|b| b.model),
+        resolution: None,
     }
 }
 
@@ -58,17 +61,17 @@ pub(super) fn acceptance(order: &Order, quote: &Quote) -> StatusWrite {
     }
 }
 
-/// A TunePod of the order.
-pub(super) fn tunepod(order: &Order, org: &str, offer: &Offer, name: &str) -> Built {
+/// A TunePod of the order: what was quoted, whatever became of the offer since.
+pub(super) fn tunepod(order: &Order, org: &str, terms: &FrozenTerms, name: &str) -> Built {
     let spec = TunePodSpec {
         order_ref: NameRef::new(order.name_any()),
         mode: order.spec.mode,
         model_asset_ref: order.spec.model_asset_ref.clone(),
         contract_id: order.spec.contract_id.clone(),
-        gpus: offer.spec.resources.gpus,
-        gpu_sku: offer.spec.sku.clone(),
-        vm_size: offer.spec.node_class.vm_size.clone(),
-        nvme_gb: offer.spec.resources.nvme_gb,
+        gpus: terms.resources.gpus.into(),
+        gpu_sku: terms.sku.clone(),
+        vm_size: terms.vm_size.clone(),
+        nvme_gb: terms.resources.nvme_gb.into(),
         // The seller chooses the model server: whoever does reads the plaintext.
         runtime: None,
         termination: None,

@@ -22,6 +22,12 @@ pub(super) fn is_over(order: &Order) -> bool {
         .is_some_and(|s| s.phase.is_terminal() && s.observed_generation == order.metadata.generation)
 }
 
+/// Whether its end runs.
+pub(super) fn is_terminating(order: &Order) -> bool {
+    let phase = order.status.as_ref().map(|s| s.phase);
+    phase == Some(OrderPhase::Terminating)
+}
+
 pub(super) fn decide(seen: &Observed, now: Timestamp) -> Plan<OrderStatus> {
     let mut status = seen.order.status.clone().unwrap_or_default();
     status.observed_generation = seen.order.metadata.generation;
@@ -72,7 +78,7 @@ fn pending(seen: &Observed, status: &mut OrderStatus, now: Timestamp) -> (Vec<Wr
                 .quote
                 .as_ref()
                 .map(|q| trustbridge_api::NameRef::new(q.name_any()));
-            status.pricing_snapshot = Some(snapshot);
+            status.pricing_snapshot = Some(*snapshot);
         }
     }
     (writes, Some(said))
@@ -89,16 +95,16 @@ fn provide(seen: &Observed, status: &mut OrderStatus) -> Vec<Write> {
     let missing = build::instance_names(&seen.order)
         .into_iter()
         .filter(|name| !has(name));
-    // Made again under the same name should one vanish; the name is the lock against a second one. The
-    // offer's resources are frozen in the TunePod: an offer that is gone later holds up nothing but this.
-    let writes: Vec<Write> = seen
-        .offer
+    // Made again under the same name should one vanish; the name is the lock against a second one. What was
+    // quoted is frozen: an offer that changed or went since changes nothing.
+    let frozen = status.pricing_snapshot.as_ref().and_then(|s| s.terms.clone());
+    let writes: Vec<Write> = frozen
         .iter()
-        .flat_map(|offer| {
+        .flat_map(|terms| {
             missing.clone().map(|name| {
                 Write::Create(
                     FieldManager::ORDER,
-                    build::tunepod(&seen.order, &seen.org, offer, &name),
+                    build::tunepod(&seen.order, &seen.org, terms, &name),
                 )
             })
         })

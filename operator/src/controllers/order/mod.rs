@@ -23,7 +23,7 @@ mod teardown;
 mod tests;
 
 use crate::context::{Context, Error};
-use crate::controllers::execute;
+use crate::controllers::{execute, invoice};
 use kube::api::Api;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::Action;
@@ -31,7 +31,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Client, Resource, ResourceExt};
 use std::sync::Arc;
-use trustbridge_api::{BuyerOrg, ModelAsset, Offer, Order, Quote, TunePod, labels};
+use trustbridge_api::{BuyerOrg, Invoice, ModelAsset, Offer, Order, Quote, TunePod, labels};
 use trustbridge_domain::names::org_of_namespace;
 use trustbridge_kit::apply::FieldManager;
 use trustbridge_kit::controller::{Controller, Guarded};
@@ -49,6 +49,8 @@ pub(crate) struct Observed {
     pub(crate) quote: Option<Quote>,
     /// Those that exist of the instances that the order has.
     pub(crate) tunepods: Vec<TunePod>,
+    /// Whether invoices up to its end are still to be written down; looked at only while it ends.
+    pub(crate) owes_invoices: bool,
 }
 
 /// Runs until `shutdown`.
@@ -57,7 +59,8 @@ pub async fn run(ctx: Arc<Context>, shutdown: Shutdown) {
     let any = watcher::Config::default;
     let controller = Controller::<Order>::new("Order", Api::all(client.clone()), ctx.shared.clone())
         .watches(tunepods(client), any(), "Order/TunePod", |_, child| named(child))
-        .watches(quotes(client), any(), "Order/Quote", |_, child| named(child));
+        .watches(quotes(client), any(), "Order/Quote", |_, child| named(child))
+        .watches(invoices(client), any(), "Order/Invoice", |_, child| named(child));
     controller
         .watches(
             Api::<PartialObjectMeta<Offer>>::all(client.clone()),
@@ -107,6 +110,10 @@ fn quotes(client: &Client) -> Api<PartialObjectMeta<Quote>> {
     Api::all(client.clone())
 }
 
+fn invoices(client: &Client) -> Api<PartialObjectMeta<Invoice>> {
+    Api::all(client.clone())
+}
+
 /// The order that a child's label names.
 fn named<K: Resource>(child: &K) -> Vec<ObjectRef<Guarded<Order>>> {
     let name = child.labels().get(labels::ORDER);
@@ -133,7 +140,7 @@ fn waiting(
     hit.map(|o| ObjectRef::from_obj(&**o)).collect()
 }
 
-async fn reconcile(order: Arc<Order>, ctx: Arc<Context>) -> Result<Action, Error> {
+pub(crate) async fn reconcile(order: Arc<Order>, ctx: Arc<Context>) -> Result<Action, Error> {
     let Some(seen) = observe(&ctx, &order).await? else {
         return Ok(Action::await_change());
     };
@@ -168,9 +175,13 @@ async fn observe(ctx: &Context, order: &Order) -> Result<Option<Observed>, Error
         asset: None,
         quote: None,
         tunepods: Vec::new(),
+        owes_invoices: false,
     };
     if !decide::is_over(&seen.order) {
         see_references(ctx, &namespace, &mut seen).await?;
+    }
+    if decide::is_terminating(&seen.order) {
+        seen.owes_invoices = invoice::owes_invoices(ctx, &seen.order, &seen.tunepods).await?;
     }
     Ok(Some(seen))
 }
@@ -183,16 +194,8 @@ async fn see_references(ctx: &Context, namespace: &str, seen: &mut Observed) -> 
         .writer
         .get(Some(namespace), &build::quote_name(&seen.order, &seen.org))
         .await?;
-    let by_quote = seen.quote.as_ref().map(|q| q.spec.offer_ref.name.clone());
-    let offer = seen
-        .order
-        .spec
-        .offer_ref
-        .as_ref()
-        .map(|r| r.name.clone())
-        .or(by_quote);
-    if let Some(name) = offer {
-        seen.offer = ctx.writer.get(None, &name).await?;
+    if let Some(offer) = &seen.order.spec.offer_ref {
+        seen.offer = ctx.writer.get(None, &offer.name).await?;
     }
     if let Some(asset) = &seen.order.spec.model_asset_ref {
         seen.asset = ctx.writer.get(None, &asset.name).await?;

@@ -2,12 +2,15 @@
 
 use super::{Observed, build};
 use crate::controllers::execute::Write;
+use crate::controllers::offer;
+use crate::controllers::quote::valid_until;
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use trustbridge_api::condition::{ConditionType, Reason};
 use trustbridge_api::model_asset::ModelAssetPhase;
-use trustbridge_api::order::PricingSnapshot;
-use trustbridge_api::{Mode, Quote};
+use trustbridge_api::order::{FrozenTerms, PricingSnapshot};
+use trustbridge_api::{Mode, Quote, QuoteSpec, QuoteStatus};
 use trustbridge_domain::phase::QuotePhase;
 use trustbridge_kit::apply::FieldManager;
 use trustbridge_kit::conditions::{Statement, find};
@@ -21,7 +24,7 @@ pub(super) enum Next {
     /// A write, and another look.
     Write(Box<Write>, String),
     /// Its quote is taken by it: these are its terms.
-    Confirm(PricingSnapshot, String),
+    Confirm(Box<PricingSnapshot>, String),
 }
 
 /// Resolves references and takes the quote.
@@ -38,7 +41,7 @@ pub(super) fn next(seen: &Observed, now: Timestamp) -> Next {
         return Next::Refuse(Reason::ModeUnsupported, text.to_owned());
     }
     buyer(seen)
-        .or_else(|| offer(seen))
+        .or_else(|| offered(seen))
         .or_else(|| asset(seen))
         .unwrap_or_else(|| quoted(seen, now))
 }
@@ -60,7 +63,11 @@ fn buyer(seen: &Observed) -> Option<Next> {
     })
 }
 
-fn offer(seen: &Observed) -> Option<Next> {
+fn offered(seen: &Observed) -> Option<Next> {
+    // What was asked for or quoted already does not hang on the offer any more.
+    if seen.quote.is_some() {
+        return None;
+    }
     let wanted = seen.order.spec.offer_ref.as_ref()?;
     let Some(offer) = &seen.offer else {
         let text = format!(
@@ -70,6 +77,14 @@ fn offer(seen: &Observed) -> Option<Next> {
         return Some(Next::Wait(Reason::OfferNotFound, text));
     };
     let mode = seen.order.spec.mode;
+    if !offer::is_ready(offer) {
+        let why = offer::judged(offer).map_or("it is being looked at", |c| c.message.as_str());
+        let text = format!(
+            "offer '{}' is not Ready: {why}; the order goes on by itself when it is",
+            wanted.name
+        );
+        return Some(Next::Wait(Reason::OfferNotReady, text));
+    }
     (!offer.spec.modes.contains(&mode)).then(|| {
         let sold: Vec<&str> = offer.spec.modes.iter().map(|m| m.as_str()).collect();
         let text = format!(
@@ -120,14 +135,28 @@ fn quoted(seen: &Observed, now: Timestamp) -> Next {
             Reason::NeedsHuman,
             words(&status.conditions, "the seller quotes by hand"),
         ),
-        QuotePhase::Issued if status.valid_until.as_ref().is_none_or(|until| now < until.0) => {
+        QuotePhase::Issued | QuotePhase::Accepted if status.document.is_none() => Next::Refuse(
+            Reason::QuoteExpired,
+            format!(
+                "quote {} was issued by another version; order again",
+                quote.name_any()
+            ),
+        ),
+        QuotePhase::Issued | QuotePhase::Accepted if !is_sealed(&status) => Next::Refuse(
+            Reason::QuoteNotFound,
+            format!(
+                "quote {} does not say any more what its digest was made over; ask for a new quote",
+                quote.name_any()
+            ),
+        ),
+        QuotePhase::Issued if valid_until(&status).is_some_and(|until| now < until) => {
             let write = Write::Status(FieldManager::ORDER, build::acceptance(&seen.order, quote));
             Next::Write(
                 Box::new(write),
                 format!("quote {} is being accepted", quote.name_any()),
             )
         }
-        QuotePhase::Accepted => confirm(seen, quote),
+        QuotePhase::Accepted => confirm(seen, quote, now),
         QuotePhase::Issued | QuotePhase::Expired => Next::Refuse(
             Reason::QuoteExpired,
             format!("quote {} expired; order again", quote.name_any()),
@@ -168,7 +197,12 @@ fn no_quote(seen: &Observed) -> Next {
 /// Whether the quote under the name of ours asks for something else than we would: then somebody else made it.
 fn other_request(seen: &Observed, quote: &Quote) -> Option<Next> {
     let offer = seen.order.spec.offer_ref.as_ref()?;
-    (quote.spec != build::quote_spec(&seen.order, offer)).then(|| {
+    let asked = QuoteSpec {
+        // The seller's answer is no part of what was asked for.
+        resolution: None,
+        ..quote.spec.clone()
+    };
+    (asked != build::quote_spec(&seen.order, offer)).then(|| {
         let text = format!(
             "`spec` of quote {} is not what this order asks for, so this order did not make it; delete the quote, and it is made anew",
             quote.name_any()
@@ -189,21 +223,27 @@ fn wrong_quote(seen: &Observed, quote: &Quote) -> Option<Next> {
         );
         return Some(Next::Refuse(Reason::QuoteNotFound, text));
     }
-    let (order, spec) = (&seen.order.spec, &quote.spec);
-    (order.mode != spec.mode || order.instances != spec.instances).then(|| {
+    let (order, document) = (&seen.order.spec, status.document.as_ref()?);
+    (order.mode != document.mode || order.instances != document.instances).then(|| {
         let text = format!(
             "`spec.mode` and `spec.instances` are '{}' and {}, but quote {} is for '{}' and {}; order what was quoted",
             order.mode.as_str(),
             order.instances,
             wanted.name,
-            spec.mode.as_str(),
-            spec.instances
+            document.mode.as_str(),
+            document.instances
         );
         Next::Refuse(Reason::OfferMismatch, text)
     })
 }
 
-fn confirm(seen: &Observed, quote: &Quote) -> Next {
+/// Whether the quote still says what it said when it was issued.
+fn is_sealed(status: &QuoteStatus) -> bool {
+    let computed = status.document.as_ref().and_then(|d| d.digest().ok());
+    computed.is_some() && computed == status.digest
+}
+
+fn confirm(seen: &Observed, quote: &Quote, now: Timestamp) -> Next {
     let status = quote.status.clone().unwrap_or_default();
     let taken_by = status.order_ref.map(|r| r.name).unwrap_or_default();
     // The UID besides: a former order of this name is another order.
@@ -217,15 +257,39 @@ fn confirm(seen: &Observed, quote: &Quote) -> Next {
             ),
         );
     }
-    let summary = status.summary.unwrap_or_default();
-    let text = format!("quote {} accepted at {summary}", quote.name_any());
-    let snapshot = PricingSnapshot {
-        digest: status.digest.unwrap_or_default(),
-        currency: status.totals.map(|t| t.currency).unwrap_or_default(),
-        lines: status.lines,
-        summary,
+    let snapshot = frozen(quote, now);
+    let text = format!("quote {} accepted at {}", quote.name_any(), snapshot.summary);
+    Next::Confirm(Box::new(snapshot), text)
+}
+
+/// What the order keeps of the quote.
+fn frozen(quote: &Quote, now: Timestamp) -> PricingSnapshot {
+    let status = quote.status.clone().unwrap_or_default();
+    let signature = status.signature.unwrap_or_default();
+    let Some(document) = status.document else {
+        return PricingSnapshot::default();
     };
-    Next::Confirm(snapshot, text)
+    let quoted = document.quote;
+    PricingSnapshot {
+        digest: status.digest.unwrap_or_default(),
+        currency: quoted.currency,
+        lines: quoted.lines,
+        summary: status.summary.unwrap_or_default(),
+        terms: Some(FrozenTerms {
+            offer_id: quoted.offer_id,
+            sku: document.sku,
+            use_case: quoted.use_case,
+            model: quoted.model,
+            instances: document.instances,
+            min_term_days: quoted.min_term_days,
+            resources: quoted.resources,
+            vm_size: document.vm_size,
+            agreed: quoted.terms,
+            invoicing: document.invoicing,
+            accepted_at: Time(now),
+            signature,
+        }),
+    }
 }
 
 fn words(

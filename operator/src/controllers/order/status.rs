@@ -61,18 +61,17 @@ fn succeeded(phase: OrderPhase, reason: Reason, text: String) -> Statement {
 fn not_ready(seen: &Observed) -> Option<(Reason, String)> {
     let wanted = usize::try_from(seen.order.spec.instances).unwrap_or(usize::MAX);
     let is_missing = seen.tunepods.len() < wanted;
-    if is_missing && seen.offer.is_none() {
-        let name = seen
-            .order
-            .spec
-            .offer_ref
-            .as_ref()
-            .map_or("of the quote", |r| &r.name);
+    let snapshot = seen
+        .order
+        .status
+        .as_ref()
+        .and_then(|s| s.pricing_snapshot.as_ref());
+    if is_missing && snapshot.is_some_and(|s| s.terms.is_none()) {
         let text = format!(
-            "{} of {wanted} TunePods exist and offer '{name}' does not: the rest cannot be made; create the offer again, or end the order by `spec.termination`",
+            "{} of {wanted} TunePods exist, and this order was confirmed by a version that did not freeze what the rest are made of; end it by `spec.termination` and order again",
             seen.tunepods.len()
         );
-        return Some((Reason::OfferNotFound, text));
+        return Some((Reason::QuoteExpired, text));
     }
     let late = seen.tunepods.iter().find(|t| phase(t) != TunePodPhase::Ready);
     match late {

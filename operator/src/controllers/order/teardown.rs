@@ -36,6 +36,7 @@ fn is_done(seen: &Observed, step: TerminationStep) -> bool {
             all(|t| t.status.iter().flat_map(|s| &s.intervals).all(|i| i.to.is_some()))
         }
         TerminationStep::Wiping => all(|t| phase(t) == TunePodPhase::Wiped),
+        TerminationStep::FinalInvoice => !seen.owes_invoices,
         TerminationStep::Closed => true,
     }
 }

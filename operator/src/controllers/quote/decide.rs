@@ -1,37 +1,53 @@
 //! What a request costs, and until when.
 
-use super::Observed;
-use super::digest::digest;
+use super::document::{TRACE, chosen, document, seal, summary};
+use super::request::{Question, against, at_list, of_rfq};
+use super::{Observed, Waits};
 use crate::controllers::execute::Plan;
+use crate::controllers::offer;
+use crate::seller::Seller;
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
 use std::time::Duration;
+use trustbridge_api::QuoteStatus;
 use trustbridge_api::condition::{ConditionType, Reason};
-use trustbridge_api::quote::Totals;
-use trustbridge_api::{Offer, QuoteStatus};
-use trustbridge_domain::money::Money;
+use trustbridge_api::quote::{Decision, Resolution};
 use trustbridge_domain::phase::QuotePhase;
-use trustbridge_domain::pricing::{BillingModel, Priced, QuoteLine, price_at_list};
-use trustbridge_kit::clock::plus;
+use trustbridge_domain::quote::{
+    OfferRefusal, Outcome, PersonsPrice, Quote, TraceEntry, quote, quote_approved,
+};
 use trustbridge_kit::conditions::{Statement, set};
 
+/// Refusals that a status can list.
+const REFUSALS: usize = 128;
+
 pub(super) fn decide(seen: &Observed, now: Timestamp) -> Plan<QuoteStatus> {
-    let old = seen.quote.status.clone().unwrap_or_default();
-    let mut status = QuoteStatus {
-        observed_generation: seen.quote.metadata.generation,
-        ..old
-    };
+    let mut status = seen.quote.status.clone().unwrap_or_default();
+    status.observed_generation = seen.quote.metadata.generation;
     let said = match status.phase {
-        QuotePhase::Requested => request(seen, &mut status, now),
+        QuotePhase::Requested => vec![request(seen, &mut status, now)],
+        QuotePhase::NeedsHuman => {
+            let answer = seen.quote.spec.resolution.as_ref();
+            let said = answer.map(|answer| answered(seen, answer, &mut status, now));
+            said.into_iter().collect()
+        }
         QuotePhase::Issued if is_over(&status, now) => {
             status.phase = QuotePhase::Expired;
-            vec![succeeded(
-                false,
+            let text = "`validUntil` passed; ask for a new quote";
+            vec![Statement::no(
+                ConditionType::Succeeded,
                 Reason::QuoteExpired,
-                "`validUntil` passed; ask for a new quote",
+                text,
             )]
         }
-        QuotePhase::Accepted => vec![succeeded(true, Reason::AsSpecified, "an order took it")],
+        QuotePhase::Accepted => {
+            let text = "an order took it";
+            vec![Statement::yes(
+                ConditionType::Succeeded,
+                Reason::AsSpecified,
+                text,
+            )]
+        }
         _ => vec![],
     };
     for statement in &said {
@@ -46,120 +62,196 @@ pub(super) fn decide(seen: &Observed, now: Timestamp) -> Plan<QuoteStatus> {
     Plan::rest(status).within(pause)
 }
 
-fn request(seen: &Observed, status: &mut QuoteStatus, now: Timestamp) -> Vec<Statement> {
-    let spec = &seen.quote.spec;
-    let Some(offer) = &seen.offer else {
-        let text = format!(
-            "`spec.offerRef.name` '{}' names no Offer; create it, or ask for another",
-            spec.offer_ref.name
-        );
-        return vec![accepted(false, Reason::OfferNotFound, text)];
+/// A request that nobody looked at yet.
+fn request(seen: &Observed, status: &mut QuoteStatus, now: Timestamp) -> Statement {
+    let (seller, question) = match question(seen) {
+        Ok(found) => found,
+        Err(Waits::For(reason, text)) => return no(reason, text),
+        Err(Waits::InVain(text)) => return reject(status, Vec::new(), Vec::new(), text),
     };
-    if !offer.spec.modes.contains(&spec.mode) {
-        let sold: Vec<&str> = offer.spec.modes.iter().map(|m| m.as_str()).collect();
-        let text = format!(
-            "`spec.mode` '{}' is not sold by offer '{}'; it is sold as [{}]",
-            spec.mode.as_str(),
-            spec.offer_ref.name,
-            sold.join(", ")
-        );
-        status.phase = QuotePhase::Rejected;
-        return vec![accepted(false, Reason::OfferMismatch, text)];
-    }
-    match price_at_list(
-        &offer.spec.sku,
-        &offer.spec.list_prices(),
-        spec.billing_model,
-        spec.instances,
-    ) {
-        Priced::Lines(lines) => issue(offer, lines, status, plus(now, seen.validity_s)),
-        Priced::NeedsHuman(why) => {
-            status.phase = QuotePhase::NeedsHuman;
-            vec![accepted(false, Reason::NeedsHuman, why)]
-        }
-        Priced::Refused(why) => {
-            status.phase = QuotePhase::Rejected;
-            vec![accepted(false, Reason::OfferMismatch, why)]
-        }
-    }
+    let profile = seller.profile.engine();
+    let outcome = quote(&question.rfq, &question.catalog, &profile, now.as_millisecond());
+    conclude(seen, seller, question, outcome, status)
 }
 
-fn issue(
-    offer: &Offer,
-    lines: Vec<QuoteLine>,
-    status: &mut QuoteStatus,
-    valid_until: Timestamp,
-) -> Vec<Statement> {
-    let currency = offer.spec.billing.currency.clone();
-    let (Some(hourly_minor), Some(monthly_minor)) = (
-        sum(&lines, BillingModel::Hourly),
-        sum(&lines, BillingModel::Monthly),
-    ) else {
+/// A person of the seller answered.
+fn answered(seen: &Observed, answer: &Resolution, status: &mut QuoteStatus, now: Timestamp) -> Statement {
+    if answer.decision == Decision::Reject {
+        let why = answer.reason.as_deref().unwrap_or("no reason was given");
         status.phase = QuotePhase::Rejected;
-        let text = "the sum of the lines does not fit 64 bits; ask for fewer instances";
-        return vec![accepted(false, Reason::OfferMismatch, text)];
+        return no(
+            Reason::SellerRefused,
+            format!("the seller does not sell this: {why}"),
+        );
+    }
+    let (seller, question) = match question(seen) {
+        Ok(found) => found,
+        Err(Waits::For(reason, text)) => return no(reason, text),
+        Err(Waits::InVain(text)) => return reject(status, Vec::new(), Vec::new(), text),
     };
-    let totals = Totals {
-        currency: currency.clone(),
-        hourly_minor,
-        monthly_minor,
+    let price = |given: &trustbridge_api::quote::PersonsPrice| PersonsPrice {
+        sku: given.sku.clone(),
+        unit_price_minor: given.unit_price_minor,
     };
-    status.phase = QuotePhase::Issued;
-    status.digest = Some(digest(&currency, &lines, valid_until));
-    status.summary = Some(summary(&totals));
-    status.valid_until = Some(Time(valid_until));
-    let text = format!(
-        "{} at list price, to be accepted before {valid_until}",
-        summary(&totals)
+    let prices: Vec<PersonsPrice> = answer.prices.iter().map(price).collect();
+    let mut outcome = quote_approved(
+        &question.rfq,
+        &question.catalog,
+        &seller.profile.engine(),
+        &prices,
+        now.as_millisecond(),
     );
-    status.totals = Some(totals);
-    status.lines = lines;
-    vec![accepted(true, Reason::AsSpecified, text)]
-}
-
-fn sum(lines: &[QuoteLine], model: BillingModel) -> Option<i64> {
-    lines
-        .iter()
-        .filter(|l| l.model == model)
-        .try_fold(0_i64, |sum, line| {
-            line.unit_price_minor
-                .checked_mul(i64::from(line.quantity))
-                .and_then(|cost| sum.checked_add(cost))
-        })
-}
-
-fn summary(totals: &Totals) -> String {
-    let money = |minor| Money {
-        currency: totals.currency.clone(),
-        minor,
-    };
-    match (totals.hourly_minor, totals.monthly_minor) {
-        (hourly, 0) => format!("{}/h", money(hourly)),
-        (0, monthly) => format!("{}/month", money(monthly)),
-        (hourly, monthly) => format!("{}/h + {}/month", money(hourly), money(monthly)),
+    if let Outcome::Quote(quote) = &mut outcome {
+        let why = answer.reason.as_deref().unwrap_or("approved");
+        quote.trace.push(TraceEntry {
+            rule: "resolution".to_owned(),
+            detail: format!("a person of the seller decided: {why}"),
+        });
     }
+    conclude(seen, seller, question, outcome, status)
+}
+
+/// What the engine is asked, once everything that it needs is there.
+fn question(seen: &Observed) -> Result<(&Seller, Question), Waits> {
+    let seller = seen
+        .seller
+        .as_ref()
+        .map_err(|why| Waits::For(Reason::SellerNotReady, why.clone()))?;
+    let spec = &seen.quote.spec;
+    if let Some(rfq) = &spec.rfq {
+        let fresh = seen.offers.iter().find(|offer| offer::judged(offer).is_none());
+        if let Some(offer) = fresh {
+            let text = format!("offer '{}' is being looked at", offer.name_any());
+            return Err(Waits::For(Reason::InProgress, text));
+        }
+        return Ok((seller, of_rfq(seen, rfq, seller)));
+    }
+    let name = spec
+        .offer_ref
+        .as_ref()
+        .map(|r| r.name.as_str())
+        .unwrap_or_default();
+    let Some(offer) = seen.offers.iter().find(|offer| offer.name_any() == name) else {
+        let text = format!("`spec.offerRef.name` '{name}' names no Offer; create it, or ask for another");
+        return Err(Waits::For(Reason::OfferNotFound, text));
+    };
+    match offer::judged(offer) {
+        Some(condition) if condition.status == "True" => {}
+        Some(condition) => {
+            let text = format!("offer '{name}' is not Ready: {}", condition.message);
+            return Err(Waits::For(Reason::OfferNotReady, text));
+        }
+        None => {
+            let text = format!("offer '{name}' is being looked at");
+            return Err(Waits::For(Reason::InProgress, text));
+        }
+    }
+    match against(seen, offer, seller) {
+        Some(why) => Err(Waits::InVain(format!("offer '{name}' {why}; choose another"))),
+        None => Ok((seller, at_list(seen, offer, seller))),
+    }
+}
+
+/// The engine's answer, in the status.
+fn conclude(
+    seen: &Observed,
+    seller: &Seller,
+    question: Question,
+    outcome: Outcome,
+    status: &mut QuoteStatus,
+) -> Statement {
+    match outcome {
+        Outcome::Quote(found) => priced(seen, seller, *found, Vec::new(), status),
+        Outcome::NeedsHuman { reasons, draft } => priced(seen, seller, *draft, reasons, status),
+        Outcome::Rejected {
+            reason,
+            offers,
+            trace,
+        } => {
+            let all: Vec<OfferRefusal> = question.left_out.into_iter().chain(offers).collect();
+            let text = match all.as_slice() {
+                [one] => format!("offer '{}' {}", one.offer_id, one.reasons.join("; ")),
+                _ => reason,
+            };
+            reject(status, all, trace, format!("{text}; ask for something else"))
+        }
+    }
+}
+
+/// Everything has its price, or a person of the seller decides.
+fn priced(
+    seen: &Observed,
+    seller: &Seller,
+    quote: Quote,
+    mut reasons: Vec<String>,
+    status: &mut QuoteStatus,
+) -> Statement {
+    let Some(offer) = chosen(seen, &quote) else {
+        let text = format!("offer '{}' went while it was quoted", quote.offer_id);
+        return no(Reason::OfferNotFound, text);
+    };
+    let (document, no_machine) = document(seen, seller, offer, quote);
+    reasons.extend(no_machine);
+    let total = summary(&document.quote.currency, document.quote.totals);
+    if !reasons.is_empty() {
+        let text = format!(
+            "a person of the seller decides: {}; the seller answers by `spec.resolution`",
+            reasons.join("; ")
+        );
+        status.phase = QuotePhase::NeedsHuman;
+        status.summary = Some(total);
+        status.document = Some(document);
+        status.needs_human = reasons;
+        return no(Reason::NeedsHuman, text);
+    }
+    let until = document.quote.valid_until.clone();
+    let warned = match document.quote.warnings.len() {
+        0 => String::new(),
+        count => format!("; {count} warnings"),
+    };
+    if let Err(error) = seal(status, document, seller) {
+        // Digests fail on numbers with fractions and on keys that are not ASCII, and a quote holds neither.
+        return no(
+            Reason::InProgress,
+            format!("the quote has no canonical form: {error}"),
+        );
+    }
+    status.phase = QuotePhase::Issued;
+    status.needs_human.clear();
+    let text = format!("{total}, to be accepted before {until}{warned}");
+    Statement::yes(ConditionType::Accepted, Reason::AsSpecified, text)
+}
+
+fn reject(
+    status: &mut QuoteStatus,
+    mut refusals: Vec<OfferRefusal>,
+    mut trace: Vec<TraceEntry>,
+    text: String,
+) -> Statement {
+    refusals.truncate(REFUSALS);
+    trace.truncate(TRACE);
+    status.phase = QuotePhase::Rejected;
+    status.refusals = refusals;
+    status.rejection_trace = trace;
+    no(Reason::OfferMismatch, text)
+}
+
+/// First moment at which it can no longer be accepted; `None`: it is not priced.
+pub(crate) fn valid_until(status: &QuoteStatus) -> Option<Timestamp> {
+    status.document.as_ref()?.quote.valid_until.parse().ok()
 }
 
 fn is_over(status: &QuoteStatus, now: Timestamp) -> bool {
-    status.valid_until.as_ref().is_some_and(|until| now >= until.0)
+    valid_until(status).is_none_or(|until| now >= until)
 }
 
 fn until_expiry(status: &QuoteStatus, now: Timestamp) -> Duration {
-    let left = status
-        .valid_until
-        .as_ref()
-        .filter(|_| status.phase == QuotePhase::Issued);
+    let left = valid_until(status).filter(|_| status.phase == QuotePhase::Issued);
     left.map_or(Duration::MAX, |until| {
-        Duration::try_from(until.0.duration_since(now)).unwrap_or_default() + Duration::from_secs(1)
+        Duration::try_from(until.duration_since(now)).unwrap_or_default() + Duration::from_secs(1)
     })
 }
 
-fn accepted(yes: bool, reason: Reason, text: impl Into<String>) -> Statement {
-    let of = if yes { Statement::yes } else { Statement::no };
-    of(ConditionType::Accepted, reason, text.into())
-}
-
-fn succeeded(yes: bool, reason: Reason, text: &str) -> Statement {
-    let of = if yes { Statement::yes } else { Statement::no };
-    of(ConditionType::Succeeded, reason, text.to_owned())
+fn no(reason: Reason, text: impl Into<String>) -> Statement {
+    Statement::no(ConditionType::Accepted, reason, text.into())
 }

@@ -1,58 +1,100 @@
-//! Quote: prices a request at list.
+//! Quote: what a request costs, under which terms, until when; frozen under a digest and signed.
 //!
 //! ```text
 //! Requested --> Issued --> Accepted   (by the order that takes it)
-//!     |            \-----> Expired    (`validUntil` passed)
-//!     +--> NeedsHuman                 (no list price)
-//!     \--> Rejected                   (the offer is not sold that way)
+//!     |          ^   \---> Expired    (`validUntil` passed)
+//!     |          | `spec.resolution` of the seller: issue
+//!     +--> NeedsHuman                 (no list price, above a limit, no known machine)
+//!     |          | `spec.resolution` of the seller: reject
+//!     \----------+-------> Rejected   (nothing fits)
 //! ```
+//!
+//! By `offerRef` the offer is quoted at list price; by `rfq` the engine chooses among the offers that are Ready. Both go
+//! through the same engine, [`trustbridge_domain::quote`].
 
 mod decide;
-pub mod digest;
+mod document;
+mod request;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use decide::valid_until;
+
 use crate::context::{Context, Error};
 use crate::controllers::execute;
+use crate::seller::{self, Seller};
 use kube::ResourceExt;
 use kube::api::Api;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::Action;
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use std::sync::Arc;
-use trustbridge_api::{Offer, Quote};
+use trustbridge_api::condition::Reason;
+use trustbridge_api::{Offer, Quote, SellerProfile};
+use trustbridge_domain::phase::QuotePhase;
 use trustbridge_kit::apply::FieldManager;
-use trustbridge_kit::controller::Controller;
+use trustbridge_kit::controller::{Controller, Guarded};
 use trustbridge_kit::shutdown::Shutdown;
 
 /// What a decision sees.
 pub(crate) struct Observed {
     pub(crate) quote: Quote,
-    pub(crate) offer: Option<Offer>,
-    pub(crate) validity_s: i64,
+    /// The offer that is named, or every offer there is.
+    pub(crate) offers: Vec<Offer>,
+    /// Who sells and signs, or in words why nobody does.
+    pub(crate) seller: Result<Seller, String>,
+}
+
+/// Why a request cannot be priced now.
+pub(crate) enum Waits {
+    /// For something that may still come.
+    For(Reason, String),
+    /// It contradicts what is.
+    InVain(String),
 }
 
 /// Runs until `shutdown`.
 pub async fn run(ctx: Arc<Context>, shutdown: Shutdown) {
-    let offers: Api<PartialObjectMeta<Offer>> = Api::all(ctx.client.clone());
-    Controller::<Quote>::new("Quote", Api::all(ctx.client.clone()), ctx.shared.clone())
-        .watches(
-            offers,
-            watcher::Config::default(),
-            "Quote/Offer",
-            |quotes, offer| {
-                let asks = |q: &Quote| q.spec.offer_ref.name == offer.name_any();
-                let all = quotes.state();
-                let asking = all.iter().filter(|q| q.0.as_ref().is_ok_and(asks));
-                asking.map(|q| ObjectRef::from_obj(&**q)).collect()
-            },
-        )
-        .run(reconcile, ctx, shutdown)
+    let client = &ctx.client;
+    let any = watcher::Config::default;
+    let offers: Api<PartialObjectMeta<Offer>> = Api::all(client.clone());
+    let sellers: Api<PartialObjectMeta<SellerProfile>> = Api::all(client.clone());
+    Controller::<Quote>::new("Quote", Api::all(client.clone()), ctx.shared.clone())
+        .watches(offers, any(), "Quote/Offer", |quotes, offer| {
+            waiting(quotes, |quote| match &quote.spec.offer_ref {
+                Some(wanted) => wanted.name == offer.name_any(),
+                None => true,
+            })
+        })
+        .watches(sellers, any(), "Quote/SellerProfile", |quotes, _| {
+            waiting(quotes, |_| true)
+        })
+        .run(reconcile, Arc::clone(&ctx), shutdown)
         .await;
 }
 
-async fn reconcile(quote: Arc<Quote>, ctx: Arc<Context>) -> Result<Action, Error> {
+/// Quotes that nobody priced yet and that meet `concerns`: nothing else of a quote follows from catalog or seller.
+fn waiting(
+    quotes: &Store<Guarded<Quote>>,
+    concerns: impl Fn(&Quote) -> bool,
+) -> Vec<ObjectRef<Guarded<Quote>>> {
+    let waits = |quote: &Quote| needs_the_catalog(quote) && concerns(quote);
+    let all = quotes.state();
+    let hit = all.iter().filter(|q| q.0.as_ref().is_ok_and(waits));
+    hit.map(|q| ObjectRef::from_obj(&**q)).collect()
+}
+
+/// Whether the next decision prices it.
+fn needs_the_catalog(quote: &Quote) -> bool {
+    match quote.status.as_ref().map(|s| s.phase).unwrap_or_default() {
+        QuotePhase::Requested => true,
+        QuotePhase::NeedsHuman => quote.spec.resolution.is_some(),
+        _ => false,
+    }
+}
+
+pub(crate) async fn reconcile(quote: Arc<Quote>, ctx: Arc<Context>) -> Result<Action, Error> {
     let Some(seen) = observe(&ctx, &quote).await? else {
         return Ok(Action::await_change());
     };
@@ -76,10 +118,25 @@ async fn observe(ctx: &Context, quote: &Quote) -> Result<Option<Observed>, Error
     else {
         return Ok(None);
     };
-    let offer = ctx.writer.get::<Offer>(None, &quote.spec.offer_ref.name).await?;
+    if !needs_the_catalog(&quote) {
+        let seller = Err("nothing is priced".to_owned());
+        return Ok(Some(Observed {
+            quote,
+            offers: Vec::new(),
+            seller,
+        }));
+    }
+    let offers = match &quote.spec.offer_ref {
+        Some(wanted) => {
+            let offer: Option<Offer> = ctx.writer.get(None, &wanted.name).await?;
+            offer.into_iter().collect()
+        }
+        None => ctx.writer.list_cluster::<Offer>().await?,
+    };
+    let seller = seller::observe(ctx).await?;
     Ok(Some(Observed {
         quote,
-        offer,
-        validity_s: ctx.settings.quote_validity_s,
+        offers,
+        seller,
     }))
 }

@@ -12,6 +12,8 @@ use trustbridge_kit::apply::{Built, Target};
 
 /// Annotation of a pod: UID of the TunePod that it was made for, so that a namesake's pod is never taken for ours.
 pub(super) const TUNEPOD_UID: &str = "trustbridge.io/tunepod-uid";
+/// Variable of the model server: the asset that it serves.
+const MODEL_ASSET: &str = "MODEL_ASSET";
 /// Port of the sentinel.
 const PORT: u16 = 8000;
 /// The user of everything in the pod.
@@ -78,12 +80,17 @@ pub(super) fn pod(
     Built { target, body }
 }
 
+/// Name of the ModelAsset; empty where there is none.
+fn asset(tunepod: &TunePod) -> &str {
+    let asset = tunepod.spec.model_asset_ref.as_ref();
+    asset.map(|asset| asset.name.as_str()).unwrap_or_default()
+}
+
 fn annotations(tunepod: &TunePod) -> Value {
-    let spec = &tunepod.spec;
     json!({
         labels::TUNEPOD: format!("{}/{}", tunepod.namespace().unwrap_or_default(), tunepod.name_any()),
         TUNEPOD_UID: tunepod.uid().unwrap_or_default(),
-        labels::MODEL_ASSET: spec.model_asset_ref.as_ref().map(|a| a.name.as_str()).unwrap_or_default(),
+        labels::MODEL_ASSET: asset(tunepod),
         labels::RUNTIME_CONTAINER: "runtime",
         labels::DELIVERY: "fifo",
     })
@@ -101,6 +108,8 @@ fn runtime(tunepod: &TunePod, pods: &Pods) -> Value {
         "name": "runtime",
         "image": chosen.image.unwrap_or_else(|| pods.runtime_image.clone()),
         "args": args,
+        // For arguments: `$(MODEL_ASSET)`.
+        "env": [{"name": MODEL_ASSET, "value": asset(tunepod)}],
         "resources": {
             "requests": {"cpu": "100m", "memory": memory},
             "limits": {"memory": memory, "nvidia.com/gpu": tunepod.spec.gpus.to_string()},

@@ -68,7 +68,7 @@ pub async fn run(ctx: Arc<Context>, shutdown: Shutdown) {
         .await;
 }
 
-async fn reconcile(tunepod: Arc<TunePod>, ctx: Arc<Context>) -> Result<Action, Error> {
+pub(crate) async fn reconcile(tunepod: Arc<TunePod>, ctx: Arc<Context>) -> Result<Action, Error> {
     let Some(seen) = observe::observe(&ctx, &tunepod).await? else {
         return Ok(Action::await_change());
     };

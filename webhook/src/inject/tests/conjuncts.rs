@@ -1,7 +1,7 @@
 //! Each conjunct of each policy matters: without it, at least one of the requests of [`requests`] is judged in another
 //! way. Conjuncts are those of conditions, of variables and of validations, also deep inside of an expression.
 
-mod requests;
+pub(super) mod requests;
 
 use super::policies::{Judged, Policies, Policy};
 

@@ -5,16 +5,18 @@ mod policy;
 
 pub use policy::{Judged, Policy};
 
+use super::conjuncts::requests::{NAMESPACE_CONTROLLER, deletion};
 use super::*;
 use policy::rule;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     include_str!("../../../../charts/trustbridge/templates/policy/guarded-pods.yaml"),
     include_str!("../../../../charts/trustbridge/templates/policy/protected-pods.yaml"),
     include_str!("../../../../charts/trustbridge/templates/policy/protected-namespaces.yaml"),
     include_str!("../../../../charts/trustbridge/templates/policy/operator.yaml"),
+    include_str!("../../../../charts/trustbridge/templates/policy/kept-records.yaml"),
 ];
 
 #[derive(Deserialize)]
@@ -47,33 +49,80 @@ struct Validation {
 /// The policies by name.
 pub struct Policies(BTreeMap<String, Policy>);
 
+const NAMES: &str = include_str!("../../../../charts/trustbridge/templates/_names.tpl");
+
+/// What is the same in every sentinel, as the chart says it.
+fn fixed() -> Vec<&'static str> {
+    let list = NAMES.split("define \"trustbridge.fixedWords\"").nth(1).unwrap();
+    let list = list.split("toRawJson").next().unwrap();
+    let words: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
+    assert!(
+        words.len() > 5 && words.iter().all(|word| word.starts_with("TB_")),
+        "{words:?}"
+    );
+    words
+}
+
 /// What the chart makes of the settings of these tests.
-fn words(image: &str) -> Value {
-    json!([
-        format!("image={image}"),
+fn words(image: &str) -> Vec<String> {
+    let settings = [
+        &format!("image={image}"),
         "TB_LOG_LEVEL=info",
         "TB_RUNTIME_URL=http://127.0.0.1:8081",
         "TB_PROXY_ALLOW=/v1/demo",
         "TB_CA_PATH=/etc/trustbridge/ca/ca.crt",
         "TB_DOWNLOAD_CONCURRENCY=2",
-    ])
+    ];
+    fixed().into_iter().chain(settings).map(str::to_owned).collect()
+}
+
+/// What a chart of before made of its settings: other ones, and of those that are the same in every sentinel one less
+/// and one at another place.
+fn words_before() -> Vec<String> {
+    let settings = [
+        "image=sentinel:before",
+        "TB_LOG_LEVEL=debug",
+        "TB_RUNTIME_URL=unix:/dev/shm/tb/rt.sock",
+    ];
+    let fixed = fixed().into_iter().filter(|word| !word.starts_with("TB_POD_UID"));
+    let fixed = fixed.map(|word| word.replace("/audit.jsonl", "/audit.log"));
+    fixed.chain(settings.map(str::to_owned)).collect()
+}
+
+/// A pod whose sentinel has exactly these variables beside its licence.
+fn with_words(words: &[String]) -> Value {
+    let mut pod = applied(&pod());
+    let guard = &mut pod["spec"]["initContainers"][0];
+    let licensed = [
+        "TB_CONTRACT_ID",
+        "TB_ASSET_ID",
+        "TB_EDC_ENDPOINT",
+        "TB_MANIFEST_SHA256",
+        "TB_DELIVERY",
+    ];
+    let environment = guard["env"].as_array_mut().unwrap();
+    environment.retain(|variable| licensed.contains(&variable["name"].as_str().unwrap()));
+    for word in words {
+        if let Some(image) = word.strip_prefix("image=") {
+            guard["image"] = image.into();
+            continue;
+        }
+        let variable = if let Some((name, field)) = word.split_once("<-") {
+            json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": field}}})
+        } else {
+            let (name, value) = word.split_once('=').unwrap();
+            json!({"name": name, "value": value})
+        };
+        guard["env"].as_array_mut().unwrap().push(variable);
+    }
+    pod
 }
 
 fn literal(text: &str) -> String {
     let table = [
         ("celCreators", json!([OPERATOR])),
         ("celOperator", json!(OPERATOR)),
-        (
-            "celSentinels",
-            json!([
-                words("sentinel:dev"),
-                [
-                    "image=sentinel:before",
-                    "TB_LOG_LEVEL=debug",
-                    "TB_RUNTIME_URL=unix:/dev/shm/tb/rt.sock"
-                ],
-            ]),
-        ),
+        ("celSentinels", json!([words("sentinel:dev"), words_before()])),
         ("celSchedulers", json!(["system:kube-scheduler"])),
         ("celPodStatusWriters", json!([])),
     ];
@@ -161,7 +210,30 @@ fn the_policy_accepts_what_is_injected() {
         policies.refusals("trustbridge-protected-pods", &request(&applied(&pod()), OPERATOR)),
         [""; 0]
     );
-    assert_eq!(policies.0.len(), 9);
+    assert_eq!(policies.0.len(), 10);
+}
+
+/// A webhook that is not replaced yet injects what the chart of before said, the variables that never differ included.
+#[test]
+fn a_sentinel_of_before_passes_whole_and_not_in_part() {
+    let policies = Policies::of_chart();
+    let refusals = |words: &[String]| {
+        policies.refusals("trustbridge-guarded-pods", &request(&with_words(words), OPERATOR))
+    };
+    let (now, before) = (words("sentinel:dev"), words_before());
+    assert_eq!(refusals(&now), [""; 0]);
+    assert_eq!(refusals(&before), [""; 0]);
+    let without = |words: &[String], start: &str| -> Vec<String> {
+        let kept = words.iter().filter(|word| !word.starts_with(start));
+        kept.cloned().collect()
+    };
+    // One of today's without what the chart of before did not know, and a mixture of both.
+    assert_eq!(refusals(&without(&now, "TB_POD_UID")).len(), 1);
+    let mixed: Vec<String> = without(&before, "TB_AUDIT_PATH")
+        .into_iter()
+        .chain(now.into_iter().filter(|word| word.starts_with("TB_AUDIT_PATH")))
+        .collect();
+    assert_eq!(refusals(&mixed).len(), 1);
 }
 
 #[test]
@@ -235,4 +307,25 @@ fn the_policy_refuses_a_pod_without_its_sentinel() {
         let found = policies.refusals("trustbridge-guarded-pods", &request(&bent, OPERATOR));
         assert!(!found.is_empty(), "{field}");
     }
+}
+
+#[test]
+fn nobody_deletes_what_is_owed_but_the_controllers_that_empty_its_namespace() {
+    let policies = Policies::of_chart();
+    let refused = |request: &Value| policies.refusals("trustbridge-kept-records", request);
+    let garbage = "system:serviceaccount:kube-system:generic-garbage-collector";
+    for kind in ["usagerecords", "invoices"] {
+        for user in [NAMESPACE_CONTROLLER, garbage, "system:kube-controller-manager"] {
+            assert_eq!(refused(&deletion(kind, user, true)), [""; 0], "{user}");
+            assert_eq!(refused(&deletion(kind, user, false)).len(), 1, "{user}");
+        }
+        for user in [OPERATOR, "jane", "system:admin"] {
+            assert_eq!(refused(&deletion(kind, user, true)).len(), 1, "{user}");
+            let said = refused(&deletion(kind, user, false));
+            assert!(said[0].contains("must not be deleted"), "{said:?}");
+        }
+    }
+    let mut elsewhere = deletion("invoices", "jane", false);
+    elsewhere["request"]["namespace"] = "t1-lab".into();
+    assert_eq!(refused(&elsewhere), [""; 0], "a namespace of no organisation");
 }

@@ -101,22 +101,32 @@ impl Log {
         verify(&self.files, self.keys.clone(), Some(self.head.clone()))
     }
 
+    /// The same, by one who takes no end that nobody signed.
+    fn judged_strictly(&self) -> Result<Summary, Refusal> {
+        let verifier = Verifier::new(self.keys.clone(), Some(self.head.clone()), is_signed);
+        read(&self.files, verifier.strict())
+    }
+
     /// Judged by one who knows nothing but the files.
     fn judged_alone(&self) -> Result<Summary, Refusal> {
         verify(&self.files, Vec::new(), None)
     }
 }
 
+fn is_signed(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+    UnparsedPublicKey::new(&ED25519, key)
+        .verify(message, signature)
+        .is_ok()
+}
+
 fn verify(files: &[Vec<u8>], keys: Vec<String>, expected: Option<Head>) -> Result<Summary, Refusal> {
-    let mut verifier = Verifier::new(
-        keys,
-        expected,
-        |key: &[u8; 32], message: &[u8], signature: &[u8; 64]| {
-            UnparsedPublicKey::new(&ED25519, key)
-                .verify(message, signature)
-                .is_ok()
-        },
-    );
+    read(files, Verifier::new(keys, expected, is_signed))
+}
+
+fn read<C>(files: &[Vec<u8>], mut verifier: Verifier<C>) -> Result<Summary, Refusal>
+where
+    C: Fn(&[u8; 32], &[u8], &[u8; 64]) -> bool,
+{
     let mut rest: &[u8] = b"";
     for file in files {
         if !rest.is_empty() {

@@ -1,6 +1,6 @@
 //! Logs that nobody touched, and the words for those that somebody did.
 
-use super::super::{RECORDS_A_CHECKPOINT, Reason, Rule};
+use super::super::{LISTED_TAILS, RECORDS_A_CHECKPOINT, Reason, Rule, UnsignedTail};
 use super::{Boot, Head, Log, verify};
 use aws_lc_rs::signature::Ed25519KeyPair;
 
@@ -129,8 +129,94 @@ fn a_chain_that_was_forged_anew_has_no_signature_of_the_key() {
         ..Log::default()
     };
     bare.record("/a");
-    assert!(bare.judged_alone().is_ok());
-    assert_eq!(verify(&bare.files, log.keys, None).unwrap_err().rule, Rule::Key);
+    assert_eq!(bare.judged_alone().unwrap_err().rule, Rule::Beginning);
+    let nothing = verify(&[], log.keys, None).unwrap_err();
+    assert_eq!(nothing.rule, Rule::Key);
+}
+
+/// The key of the start that broke off is gone; the next start's cannot know who wrote the lines before it.
+#[test]
+fn the_start_after_a_crash_does_not_vouch_for_what_the_one_before_left_unsigned() {
+    let (mut log, first) = small();
+    log.record("/a");
+    log.record("/b");
+    let piece = b"{\"ts\":\"2026";
+    let mut forged = log.clone();
+    let second = log.crash(piece);
+    log.record("/c");
+    log.checkpoint(&second, Reason::Periodic);
+    let summary = log.judged().unwrap();
+    let tail = UnsignedTail {
+        public_key: first.key(),
+        signed_seq: 3,
+        records: 2,
+        torn_lines: 1,
+    };
+    assert_eq!(summary.unsigned_tails, [tail]);
+    assert_eq!((summary.unsigned_tail_count, summary.unsigned_records), (1, 0));
+    let refusal = log.judged_strictly().unwrap_err();
+    assert_eq!((refusal.rule, refusal.seq), (Rule::Unsigned, 7));
+    // Who held the file between crash and start could have written those two, and both keys sign on.
+    forged.record("/never-asked");
+    let second = forged.crash(piece);
+    forged.checkpoint(&second, Reason::Stop);
+    assert_eq!(forged.judged().unwrap().unsigned_tails[0].records, 3);
+    assert_eq!(forged.judged_strictly().unwrap_err().rule, Rule::Unsigned);
+}
+
+#[test]
+fn strictly_a_start_ends_with_stop_and_a_log_with_a_checkpoint() {
+    let (mut log, boot) = small();
+    // It may still be written to.
+    assert!(log.judged_strictly().is_ok());
+    log.record("/a");
+    let refusal = log.judged_strictly().unwrap_err();
+    assert_eq!((refusal.rule, refusal.seq), (Rule::Unsigned, 6));
+    let mut ended = log.clone();
+    ended.checkpoint(&boot, Reason::Stop);
+    ended.boot();
+    assert!(ended.judged_strictly().unwrap().unsigned_tails.is_empty());
+    // Without a stop nobody says that no line was cut off the end, be there one behind the checkpoint or none.
+    log.checkpoint(&boot, Reason::Periodic);
+    log.boot();
+    assert_eq!(log.judged().unwrap().unsigned_tails[0].records, 0);
+    assert_eq!(log.judged_strictly().unwrap_err().rule, Rule::Unsigned);
+    let (mut torn, _) = small();
+    torn.files[0].extend(b"{\"ts\"");
+    assert!(torn.judged().is_ok());
+    assert_eq!(torn.judged_strictly().unwrap_err().rule, Rule::Unsigned);
+}
+
+#[test]
+fn more_tails_are_counted_than_told() {
+    let mut log = Log::default();
+    for _ in 0..=LISTED_TAILS + 1 {
+        log.boot();
+    }
+    let summary = log.judged().unwrap();
+    assert_eq!(summary.unsigned_tails.len(), LISTED_TAILS);
+    assert_eq!(summary.unsigned_tail_count, LISTED_TAILS as u64 + 1);
+}
+
+#[test]
+fn behind_stop_only_another_start_follows() {
+    let (mut log, boot) = small();
+    log.checkpoint(&boot, Reason::Stop);
+    let mut recorded = log.clone();
+    recorded.record("/a");
+    let refusal = recorded.judged().unwrap_err();
+    assert_eq!((refusal.rule, refusal.seq), (Rule::Checkpoint, 6));
+    for reason in [Reason::Periodic, Reason::Stop, Reason::File] {
+        let mut signed = log.clone();
+        signed.checkpoint(&boot, reason);
+        assert_eq!(signed.judged().unwrap_err().rule, Rule::Checkpoint, "{reason:?}");
+    }
+    // A start that finds the file full begins the next one.
+    let next = Boot(Ed25519KeyPair::generate().unwrap());
+    log.keys.push(next.key());
+    log.rotate(&next);
+    log.record("/a");
+    assert!(log.judged().unwrap().unsigned_tails.is_empty());
 }
 
 #[test]

@@ -19,6 +19,7 @@ pub struct Workload {
     /// How it is judged (fine-tuning).
     pub evaluation: Option<Evaluation>,
     /// `batch_generation`, `lora_finetune` (studio).
+    #[cfg_attr(feature = "schema", schemars(length(max = 32)))]
     pub job_types: Vec<String>,
     /// `sdxl`, `sd15`, `flux` or `custom` (studio).
     pub model_family: Option<String>,
@@ -82,6 +83,7 @@ pub struct Evaluation {
     /// Whether it is judged on the machine.
     pub required: Option<bool>,
     /// By what.
+    #[cfg_attr(feature = "schema", schemars(length(max = 32)))]
     pub benchmarks: Vec<String>,
     /// Hours for each run.
     pub expected_eval_hours_per_run: Option<Decimal>,

@@ -129,6 +129,9 @@ impl Gate {
         let plain = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "plain"}, "spec": Self::pod("", "")["spec"]});
         gate.made(&format!("/api/v1/namespaces/{}/pods", gate.own()), &plain)
             .await?;
+        let record = json!({"apiVersion": "trustbridge.io/v1alpha1", "kind": "UsageRecord", "metadata": {"name": "kept"},
+            "spec": {"tunePodRef": {"name": "o-0"}, "tunePodUid": "u", "orderRef": {"name": "o"}, "day": "2026-01-07"}});
+        gate.made(&gate.records(), &record).await?;
         let mut victim = gate.guarded();
         victim["metadata"]["name"] = "victim".into();
         let ask = Ask {
@@ -186,6 +189,14 @@ impl Gate {
     /// The organisation's own namespace.
     pub fn own(&self) -> String {
         format!("tb-{}", self.org)
+    }
+
+    /// Where its usage records are.
+    pub fn records(&self) -> String {
+        format!(
+            "/apis/trustbridge.io/v1alpha1/namespaces/{}/usagerecords",
+            self.own()
+        )
     }
 
     /// Its protected namespace.

@@ -76,6 +76,10 @@ pub fn all(gate: &Arc<Gate>) -> Vec<Work> {
             "an_upgrade_of_the_sentinel_refuses_no_pod_for_ever",
             Box::pin(upgrade::sentinel(gate.clone())),
         );
+        add(
+            "a_retried_upgrade_refuses_no_pod_of_the_webhooks_that_still_serve",
+            Box::pin(upgrade::retried(gate.clone())),
+        );
     }
     trials
 }

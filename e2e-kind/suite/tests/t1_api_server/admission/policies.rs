@@ -21,7 +21,7 @@ use super::Work;
 use super::gate::{Ask, Gate, Who};
 use anyhow::{Context, Result, bail, ensure};
 pub use asks::whole;
-use asks::{address, change, core, marks_through_status, plain, to_node};
+use asks::{address, change, core, marks_through_status, plain, record, to_node};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -126,6 +126,17 @@ fn cases() -> Vec<Case> {
     cases.extend(access::nodes());
     cases.extend(namespaces::rights());
     cases.extend(namespaces::labels_and_operator());
+    cases.push(case!(
+        "kept_records",
+        "are_kept",
+        "usage records and invoices must not be deleted",
+        |g| record(
+            g,
+            "PATCH",
+            json!({"metadata": {"labels": {"example.com/seen": "x"}}})
+        ),
+        |g| record(g, "DELETE", Value::Null)
+    ));
     cases
 }
 

@@ -78,6 +78,34 @@ async fn shown(gate: &Arc<Gate>) -> Result<()> {
     bail!("the image of two upgrades ago is still accepted")
 }
 
+/// An upgrade whose webhooks never start, tried twice: those of before serve on, and what they inject is accepted.
+pub async fn retried(gate: Arc<Gate>) -> Result<()> {
+    let _turn = gate.turn.write().await;
+    let shown = served_on(&gate).await;
+    install::sentinel_tag(gate.world(), install::TAG).await?;
+    gate.leave_out_bare().await?;
+    shown
+}
+
+async fn served_on(gate: &Arc<Gate>) -> Result<()> {
+    for attempt in ["first", "retried"] {
+        install::sentinel_tag_that_hangs(gate.world(), NEXT).await?;
+        // What the policies are told now is what they judge by within seconds.
+        for _ in 0..100 {
+            let pod = made(gate).await?;
+            let pod = pod.map_err(|why| anyhow::anyhow!("{attempt}: {why}"))?;
+            ensure!(
+                image(&pod).ends_with(install::TAG),
+                "{attempt}: a webhook that cannot start injected {}",
+                image(&pod)
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    println!("a retried upgrade that hangs: 200 pods of the webhooks of before, none refused");
+    Ok(())
+}
+
 /// From now on nothing is refused any more, and soon nobody injects the image before: Helm is through when the new
 /// webhooks are ready, while the last old one still ends and the API server still keeps its connection.
 async fn settled(gate: &Gate) -> Result<()> {

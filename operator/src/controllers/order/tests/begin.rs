@@ -6,7 +6,7 @@ use super::*;
 #[allow(clippy::too_many_lines)] // A table: one row for each case.
 fn a_pending_order_waits_refuses_or_goes_on() {
     type Change = fn(&mut Observed);
-    let table: [(Change, OrderPhase, &str); 15] = [
+    let table: [(Change, OrderPhase, &str); 18] = [
         (|s| s.buyer = None, OrderPhase::Pending, "False/BuyerOrgNotFound"),
         (
             |s| (s.org, s.buyer) = (String::new(), None),
@@ -14,6 +14,11 @@ fn a_pending_order_waits_refuses_or_goes_on() {
             "False/BuyerOrgNotFound",
         ),
         (|s| s.offer = None, OrderPhase::Pending, "False/OfferNotFound"),
+        (
+            |s| s.offer.as_mut().unwrap().status = None,
+            OrderPhase::Pending,
+            "False/OfferNotReady",
+        ),
         (
             |s| s.offer.as_mut().unwrap().spec.modes = vec![Mode::ByoWorkspace],
             OrderPhase::Rejected,
@@ -54,6 +59,25 @@ fn a_pending_order_waits_refuses_or_goes_on() {
             |s| s.quote = Some(quote(QuotePhase::Issued, None)),
             OrderPhase::Pending,
             "Unknown/InProgress",
+        ),
+        (
+            |s| {
+                let mut former = quote(QuotePhase::Issued, None);
+                former.status.as_mut().unwrap().document = None;
+                s.quote = Some(former);
+            },
+            OrderPhase::Rejected,
+            "False/QuoteExpired",
+        ),
+        (
+            |s| {
+                let mut bent = quote(QuotePhase::Issued, None);
+                let status = bent.status.as_mut().unwrap();
+                status.document.as_mut().unwrap().quote.lines[0].unit_price_minor = 1;
+                s.quote = Some(bent);
+            },
+            OrderPhase::Rejected,
+            "False/QuoteNotFound",
         ),
         (
             |s| s.quote = Some(quote(QuotePhase::Expired, None)),
@@ -153,14 +177,23 @@ fn terms_are_frozen_at_acceptance() {
         ("1.75 USD/h", 175)
     );
     let mut changed = seen.clone();
-    changed.quote = None;
+    (changed.quote, changed.offer) = (None, None);
     let plan = decide(&changed, now());
     assert_eq!(plan.status.pricing_snapshot, Some(snapshot));
     assert!(plan.writes.is_empty(), "the intent comes first, alone");
     assert_eq!(plan.status.phase, OrderPhase::Provisioning);
     changed.order.status = Some(plan.status);
     let made = decide(&changed, now());
-    assert!(matches!(made.writes.as_slice(), [Write::Create(_, b)] if b.target.name == "order-1-0"));
+    let [Write::Create(_, built)] = made.writes.as_slice() else {
+        panic!("one create: {made:?}")
+    };
+    let spec = &built.body["spec"];
+    assert_eq!(built.target.name, "order-1-0");
+    assert_eq!(
+        (&spec["gpus"], &spec["nvmeGb"], spec["vmSize"].as_str()),
+        (&json!(2), &json!(4000), Some("Standard_NC80adis_H100_v5")),
+        "what was quoted, without the offer"
+    );
 }
 
 #[test]

@@ -49,6 +49,16 @@ fn the_end_goes_step_by_step_and_each_is_written_when_it_was_seen() {
     assert_eq!(wiping.cost.as_ref().unwrap().summary, "3.50 USD");
     seen.order.status = Some(wiping);
     seen.tunepods[0].status.as_mut().unwrap().phase = TunePodPhase::Wiped;
+    seen.owes_invoices = true;
+    let billing = decide(&seen, later(7400)).status;
+    assert_eq!(billing.phase, OrderPhase::Terminating);
+    let step = billing.termination_steps.last().unwrap();
+    assert_eq!(
+        (step.step, &step.finished_at),
+        (TerminationStep::FinalInvoice, &None)
+    );
+    seen.owes_invoices = false;
+    seen.order.status = Some(billing);
     let closed = decide(&seen, later(7400)).status;
     assert_eq!(closed.phase, OrderPhase::Terminated);
     let steps: Vec<_> = closed.termination_steps.iter().map(|s| s.step).collect();
@@ -58,6 +68,7 @@ fn the_end_goes_step_by_step_and_each_is_written_when_it_was_seen() {
             TerminationStep::Draining,
             TerminationStep::FinalMeter,
             TerminationStep::Wiping,
+            TerminationStep::FinalInvoice,
             TerminationStep::Closed
         ],
         "a protected model has nothing to export"

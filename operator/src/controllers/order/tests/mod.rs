@@ -8,19 +8,20 @@ use super::conclude::conclude;
 use super::decide::decide;
 use super::{Observed, build};
 use crate::controllers::execute::{Outcome, Plan, Write, status_write};
+use crate::controllers::offer::tests::looked_at;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde_json::json;
 use trustbridge_api::condition::{ConditionType, Reason};
 use trustbridge_api::model_asset::{ModelAssetPhase, ModelAssetStatus};
 use trustbridge_api::order::Termination;
-use trustbridge_api::quote::Totals;
+use trustbridge_api::quote::QuoteDocument;
 use trustbridge_api::tunepod::MeteredInterval;
 use trustbridge_api::{
     BuyerOrg, BuyerOrgSpec, BuyerOrgStatus, Mode, ModelAsset, ModelAssetSpec, NameRef, Offer, OfferSpec,
     Order, OrderSpec, OrderStatus, Quote, QuoteSpec, QuoteStatus, TunePod, TunePodSpec, TunePodStatus,
 };
 use trustbridge_domain::phase::{OrderPhase, QuotePhase, TunePodPhase};
-use trustbridge_domain::pricing::{BillingModel, QuoteLine};
 use trustbridge_domain::termination::TerminationStep;
 use trustbridge_kit::conditions::{Statement, find, set};
 
@@ -49,36 +50,45 @@ fn quote(phase: QuotePhase, taken_by: Option<&str>) -> Quote {
     let mut quote = Quote::new(
         "q",
         QuoteSpec {
-            offer_ref: NameRef::new("studio"),
+            offer_ref: Some(NameRef::new("studio")),
             instances: 1,
             ..QuoteSpec::default()
         },
     );
     quote.metadata.namespace = Some("tb-acme".to_owned());
     quote.metadata.resource_version = Some("9".to_owned());
-    let line = QuoteLine {
-        sku: "S".to_owned(),
-        quantity: 1,
-        model: BillingModel::Hourly,
-        unit_price_minor: 175,
-        min_hours: 0,
-    };
     quote.status = Some(QuoteStatus {
         phase,
-        lines: vec![line],
-        totals: Some(Totals {
-            currency: "USD".to_owned(),
-            hourly_minor: 175,
-            monthly_minor: 0,
-        }),
+        document: Some(document()),
         summary: Some("1.75 USD/h".to_owned()),
-        valid_until: Some(Time(later(3600))),
-        digest: Some("d".repeat(64)),
+        digest: document().digest().ok(),
         order_ref: taken_by.map(NameRef::new),
         order_uid: taken_by.map(|_| "o".to_owned()),
         ..QuoteStatus::default()
     });
     quote
+}
+
+/// What the quote says; open for an hour.
+fn document() -> QuoteDocument {
+    serde_json::from_value(json!({
+        "rfqId": "q", "useCase": "image_studio_sd", "offerId": "studio", "currency": "USD", "model": "hourly",
+        "minTermDays": 0, "unpriced": [], "meteredNotCharged": [], "assumptions": [], "warnings": [],
+        "alternatives": [], "trace": [],
+        "lines": [{"sku": "S", "quantity": 1, "model": "hourly", "unitPriceMinor": 175}],
+        "totals": {"hourlyMinor": 175, "monthlyMinor": 0},
+        "resources": {"gpus": 2, "vcpus": 48, "ramGb": 192, "nvmeGb": 4000},
+        "sla": {"provisionTarget": "p90<=24h", "supportResponse": "best effort"},
+        "terms": {
+            "singleTenant": true, "wipeOnTermination": true, "outboundMode": "restricted",
+            "outboundPolicy": "restricted_allowlist", "loggingPolicy": "none", "dpaRequired": false,
+            "auditEvents": [], "telemetryBoundary": "hours",
+        },
+        "validUntil": later(3600).to_string(),
+        "sku": "S", "mode": "protectedModel", "instances": 1, "vmSize": "Standard_NC80adis_H100_v5",
+        "invoicing": {"finalizeAfterDays": 4, "netDays": 0, "meteredCadence": "daily"},
+    }))
+    .unwrap()
 }
 
 /// A fresh order whose every reference resolves, without a quote.
@@ -94,11 +104,12 @@ fn seen() -> Observed {
     order.metadata.namespace = Some("tb-acme".to_owned());
     order.metadata.uid = Some("o".to_owned());
     order.metadata.generation = Some(1);
-    let offer = OfferSpec {
+    let mut offer = OfferSpec {
         sku: "S".to_owned(),
         modes: vec![Mode::ProtectedModel],
         ..OfferSpec::default()
     };
+    offer.resources.gpus = 1;
     let mut asset = ModelAsset::new("tb-asset-1", ModelAssetSpec::default());
     asset.status = Some(ModelAssetStatus {
         phase: ModelAssetPhase::Ready,
@@ -108,10 +119,11 @@ fn seen() -> Observed {
         order,
         org: "acme".to_owned(),
         buyer: Some(buyer()),
-        offer: Some(Offer::new("studio", offer)),
+        offer: Some(looked_at(Offer::new("studio", offer))),
         asset: Some(asset),
         quote: None,
         tunepods: vec![],
+        owes_invoices: false,
     }
 }
 

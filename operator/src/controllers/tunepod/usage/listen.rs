@@ -1,7 +1,7 @@
 //! Asks a sentinel for its usage, and looks up where it is to be stored.
 
-use super::page::{Answer, Heard, read};
-use super::step::{Ask, ask, step};
+use super::page::{Answer, Heard, is_end, read};
+use super::step::{Ask, ask, began, step};
 use super::{Observed, book};
 use crate::context::{Context, Error};
 use crate::sentinel_port::{self, UsageAnswer};
@@ -17,14 +17,16 @@ pub(in super::super) async fn listen(ctx: &Context, seen: &mut Observed) -> Resu
         let sentinel = At {
             client: &ctx.sentinels,
             ip: &ask.ip,
+            pod: &ask.pod,
         };
         seen.heard = hear(&sentinel, &ask).await;
     }
     if let Some(entry) = step(seen, now).and_then(|next| next.entry) {
         // A fresh read: what is folded into is what is there now, and the write is refused if it is not any more.
         seen.heard.record = Some((entry.day, look_up(ctx, seen, entry.day).await?));
-        if let Some(former) = entry.former() {
-            seen.heard.former = look_up(ctx, seen, former.day).await?;
+        for earlier in entry.earlier(began(seen)) {
+            let found = look_up(ctx, seen, earlier.day).await?;
+            seen.heard.earlier.push((earlier.day, found));
         }
     }
     Ok(())
@@ -46,6 +48,8 @@ trait Sentinel {
 struct At<'a> {
     client: &'a Client,
     ip: &'a str,
+    /// UID of the pod that is meant.
+    pod: &'a str,
 }
 
 impl Sentinel for At<'_> {
@@ -54,14 +58,15 @@ impl Sentinel for At<'_> {
     }
 
     async fn drain(&self) -> bool {
-        sentinel_port::drain(self.client, self.ip).await
+        sentinel_port::drain(self.client, self.ip, self.pod).await
     }
 }
 
 /// What it says. A drain is for good and an address is given again to other pods: only the pod that is asked for is
-/// drained, and it is read once more after that, since only what is read then is all.
+/// drained, and it is read once more after that, since only what is read then is all; unless a runtime that loaded anew
+/// took the drain back meanwhile.
 async fn hear(sentinel: &impl Sentinel, ask: &Ask) -> Heard {
-    let first = question(sentinel, ask).await;
+    let (first, _) = question(sentinel, ask).await;
     let is_it = matches!(&first, Answer::Page(page, _) if page.pod == ask.pod);
     if !(ask.is_ending && is_it) {
         return Heard {
@@ -70,14 +75,16 @@ async fn hear(sentinel: &impl Sentinel, ask: &Ask) -> Heard {
         };
     }
     let is_drained = sentinel.drain().await;
+    let (answer, is_end) = question(sentinel, ask).await;
     Heard {
-        is_drained,
-        answer: Some(question(sentinel, ask).await),
+        is_drained: is_drained && is_end,
+        answer: Some(answer),
         ..Heard::default()
     }
 }
 
-async fn question(sentinel: &impl Sentinel, ask: &Ask) -> Answer {
+/// What it answers, and whether it turns requests away.
+async fn question(sentinel: &impl Sentinel, ask: &Ask) -> (Answer, bool) {
     match sentinel.usage(ask.after, ask.hash.as_deref()).await {
         UsageAnswer::Page(body) => page(&body, true),
         // It knows another history: what it has now is read from its beginning, and acknowledged by nobody.
@@ -89,15 +96,19 @@ async fn question(sentinel: &impl Sentinel, ask: &Ask) -> Answer {
     }
 }
 
-fn page(body: &[u8], acknowledged: bool) -> Answer {
-    read(body).map_or_else(Answer::Unreadable, |page| Answer::Page(page, acknowledged))
+fn page(body: &[u8], acknowledged: bool) -> (Answer, bool) {
+    match read(body) {
+        Ok(page) => (Answer::Page(page, acknowledged), is_end(body)),
+        Err(words) => (Answer::Unreadable(words), false),
+    }
 }
 
-fn without_page(answer: UsageAnswer) -> Answer {
-    match answer {
+fn without_page(answer: UsageAnswer) -> (Answer, bool) {
+    let answer = match answer {
         UsageAnswer::Failed(words) => Answer::Unreadable(words),
         _ => Answer::Silent,
-    }
+    };
+    (answer, false)
 }
 
 #[cfg(test)]
@@ -152,6 +163,31 @@ mod tests {
         let (heard, log) = asked("pod-1", false, page()).await;
         assert_eq!(log, ["usage 0"], "it serves on");
         assert!(!heard.is_drained);
+    }
+
+    /// The runtime's container starts again between the answer to the drain and the last page.
+    #[tokio::test]
+    async fn a_drain_that_was_taken_back_is_none() {
+        let page = |draining: &str| {
+            let text = String::from_utf8(PAGE.to_vec()).unwrap();
+            let said = text.replacen(
+                "{\"pod\":\"pod-1\",",
+                &format!("{{\"pod\":\"pod-1\",{draining}"),
+                1,
+            );
+            UsageAnswer::Page(said.into())
+        };
+        for (draining, is_drained) in [
+            ("\"draining\":true,", true),
+            ("\"draining\":false,", false),
+            // A sentinel of before does not say it.
+            ("", true),
+        ] {
+            let (heard, log) = asked("pod-1", true, page(draining)).await;
+            assert_eq!(log, ["usage 0", "drain", "usage 0"]);
+            assert_eq!(heard.is_drained, is_drained, "{draining}");
+            assert!(matches!(heard.answer, Some(Answer::Page(..))));
+        }
     }
 
     #[tokio::test]

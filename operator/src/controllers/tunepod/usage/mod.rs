@@ -16,7 +16,7 @@
 //! | the sentinel does not answer | asked again; the end waits for it no longer than [`LAST_WORDS`] from then on |
 //! | it answers, but has more, serves on, or cannot be stored | the end waits for it no longer than [`LONGEST_END`] |
 //! | the pod is gone and was not read to its end | the UsageRecord says so: `complete: false`, and since when |
-//! | usage was recorded up to an earlier day than that of a loss | the record of that day says so too |
+//! | usage was recorded up to an earlier day than that of a loss | the records of that day and of all days between say so too; missing ones are made |
 //! | the page is not the continuation of what is stored | nothing is taken; the condition `UsageRecorded` says why |
 
 mod book;
@@ -37,7 +37,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use page::Answer;
 use std::time::Duration;
-use step::{Entry, Step, is_alive, is_answering, step};
+use step::{Entry, Step, began, is_alive, is_answering, step};
 use trustbridge_api::TunePodStatus;
 use trustbridge_api::condition::{ConditionType, Reason};
 use trustbridge_api::tunepod::UsageProgress;
@@ -111,23 +111,52 @@ pub(super) fn store(seen: &Observed, status: &mut TunePodStatus, now: Timestamp)
             let folded = book::fold(record.status.clone().unwrap_or_default(), entry);
             let write = status_write(record, record.status.as_ref(), &folded);
             let writes = write.map(|write| Write::Status(FieldManager::USAGE_STATUS, write));
-            let writes = former(seen, entry).into_iter().chain(writes).collect();
-            next.progress.record = Some(record.name_any());
-            (writes, accept(seen, status, next, now))
+            let earlier = earlier(seen, entry);
+            let writes = earlier.writes.into_iter().chain(writes).collect();
+            if earlier.is_waiting {
+                (writes, Some(MORE))
+            } else {
+                next.progress.record = Some(record.name_any());
+                (writes, accept(seen, status, next, now))
+            }
         }
     };
     Books { writes, pause }
 }
 
-/// The loss in the record of the earlier day in which it may begin. Where that day has no record, none says that it
-/// is complete.
-fn former(seen: &Observed, entry: &Entry) -> Option<Write> {
-    let former = entry.former()?;
-    let spec = book::spec(&seen.tunepod, former.day);
-    let record = seen.heard.former.as_ref().filter(|found| found.spec == spec)?;
-    let folded = book::fold(record.status.clone().unwrap_or_default(), &former);
-    let write = status_write(record, record.status.as_ref(), &folded)?;
-    Some(Write::Status(FieldManager::USAGE_STATUS, write))
+/// The loss in the records of the earlier days on which it may lie; those that are missing are made first.
+fn earlier(seen: &Observed, entry: &Entry) -> Earlier {
+    let mut all = Earlier::default();
+    for each in entry.earlier(began(seen)) {
+        let looked_up = seen.heard.earlier.iter().find(|(day, _)| *day == each.day);
+        let Some((day, found)) = looked_up else {
+            // The day changed between the look and the decision.
+            all.is_waiting = true;
+            continue;
+        };
+        let Some(record) = found else {
+            let made = book::new(&seen.tunepod, &seen.org, *day);
+            all.writes.push(Write::Create(FieldManager::USAGE, made));
+            all.is_waiting = true;
+            continue;
+        };
+        // One of another TunePod is not written into.
+        if record.spec == book::spec(&seen.tunepod, *day) {
+            let folded = book::fold(record.status.clone().unwrap_or_default(), &each);
+            let write = status_write(record, record.status.as_ref(), &folded);
+            all.writes
+                .extend(write.map(|write| Write::Status(FieldManager::USAGE_STATUS, write)));
+        }
+    }
+    all
+}
+
+/// Writes for the records of earlier days.
+#[derive(Default)]
+struct Earlier {
+    writes: Vec<Write>,
+    /// Not all of them are there yet: they are looked up once more before the step is written down.
+    is_waiting: bool,
 }
 
 /// Writes down how far the step went; answers when to look again.

@@ -18,8 +18,8 @@ pub(crate) struct Heard {
     pub(crate) is_drained: bool,
     /// The UsageRecord of the day in which it is to be stored, if there is one; `None` when none is needed.
     pub(crate) record: Option<(Date, Option<UsageRecord>)>,
-    /// That of the earlier day from which on usage may be missing, if there is such a day and such a record.
-    pub(crate) former: Option<UsageRecord>,
+    /// Those of earlier days on which usage may be missing; `None` where a day has none yet.
+    pub(crate) earlier: Vec<(Date, Option<UsageRecord>)>,
 }
 
 /// A sentinel's answer.
@@ -65,6 +65,18 @@ struct WireCounters {
     response_bytes: u64,
     prompt_tokens: u64,
     completion_tokens: u64,
+}
+
+#[derive(Deserialize)]
+struct WireEnd {
+    draining: Option<bool>,
+}
+
+/// Whether the sentinel still turned requests away behind this page. A sentinel of before, which does not say it, is
+/// believed what it answered to the drain.
+pub(super) fn is_end(body: &[u8]) -> bool {
+    let said: Option<WireEnd> = serde_json::from_slice(body).ok();
+    said.is_some_and(|end| end.draining != Some(false))
 }
 
 /// Reads a page; in words what is wrong with it.

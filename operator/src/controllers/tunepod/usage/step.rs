@@ -3,9 +3,9 @@
 use super::super::observe::{Observed, PodSight};
 use super::ends;
 use super::page::Answer;
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use trustbridge_api::TunePod;
 use trustbridge_api::condition::{ConditionType, Reason};
@@ -17,6 +17,8 @@ use trustbridge_kit::conditions::Statement;
 
 /// So long a sentinel may be silent before the condition says so, in seconds.
 const UNANSWERED: i64 = 180;
+/// Days before that of a loss that are told of it; nobody is silent for longer and still billed.
+const MAX_EARLIER: usize = 31;
 
 /// What is stored next.
 #[derive(Clone, Debug)]
@@ -44,15 +46,25 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// The loss alone, for the earlier day up to which usage was recorded: from there on it may be missing.
-    pub(super) fn former(&self) -> Option<Self> {
-        let until = self.loss.as_ref()?.recorded_until.as_ref()?;
-        let begins = day(until.0);
-        (begins < self.day).then(|| Self {
-            day: begins,
+    /// The loss alone, for each earlier day from the one up to which usage was recorded: on all of them it may be
+    /// missing. Where nothing was recorded at all, from the day on which the pod began to serve, `began`.
+    pub(super) fn earlier(&self, began: Option<Timestamp>) -> Vec<Self> {
+        let until = self
+            .loss
+            .as_ref()
+            .map(|loss| loss.recorded_until.as_ref().map(|at| at.0).or(began));
+        let Some(until) = until.flatten() else {
+            return Vec::new();
+        };
+        let days = day(until).series(1.day()).take_while(|each| *each < self.day);
+        let mut days: Vec<Date> = days.collect();
+        days.drain(..days.len().saturating_sub(MAX_EARLIER));
+        let of_day = |day| Self {
+            day,
             records: Vec::new(),
             ..self.clone()
-        })
+        };
+        days.into_iter().map(of_day).collect()
     }
 }
 
@@ -64,6 +76,12 @@ pub(super) struct Ask {
     pub(super) after: u64,
     pub(super) hash: Option<String>,
     pub(super) is_ending: bool,
+}
+
+/// When the pod whose usage is owed began to serve.
+pub(super) fn began(seen: &Observed) -> Option<Timestamp> {
+    let intervals = seen.tunepod.status.as_ref().map(|s| s.intervals.as_slice());
+    intervals.and_then(<[_]>::last).map(|interval| interval.from.0)
 }
 
 /// Whether usage is still owed.

@@ -6,6 +6,10 @@ mod guarded;
 use super::super::policies::request;
 use super::super::*;
 
+/// The controller that empties namespaces.
+pub(in super::super) const NAMESPACE_CONTROLLER: &str =
+    "system:serviceaccount:kube-system:namespace-controller";
+
 /// The requests to one policy.
 pub(super) fn of(policy: &str) -> Vec<Value> {
     let (bent, more) = match policy {
@@ -24,6 +28,7 @@ pub(super) fn of(policy: &str) -> Vec<Value> {
         "trustbridge-protected-rights" => rights(),
         "trustbridge-protected-namespaces" => namespaces(),
         "trustbridge-confined-operator" => operator(),
+        "trustbridge-kept-records" => records(),
         other => panic!("no requests to {other}"),
     };
     // Those by hand come first: they are found out by what they are made for.
@@ -104,6 +109,31 @@ fn about(operation: &str, resource: &str, sub: &str, user: &str, object: &Value,
         "request": {"operation": operation, "namespace": "tb-acme-protected", "subResource": sub,
             "resource": {"group": "", "version": "v1", "resource": resource},
             "userInfo": {"username": user, "groups": ["system:authenticated"]}}})
+}
+
+/// A DELETE of a record of an organisation by `user`; of one whose namespace is being deleted, too.
+pub(in super::super) fn deletion(kind: &str, user: &str, is_leaving: bool) -> Value {
+    let object = json!({"metadata": {"name": "r"}});
+    let mut request = about("DELETE", kind, "", user, &Value::Null, &object);
+    request["request"]["namespace"] = "tb-acme".into();
+    request["request"]["name"] = "r".into();
+    request["namespaceObject"] = json!({"metadata": {"name": "tb-acme"}});
+    if is_leaving {
+        request["namespaceObject"]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+    }
+    request
+}
+
+fn records() -> (Vec<Value>, Vec<Value>) {
+    let mut elsewhere = deletion("usagerecords", "jane", false);
+    elsewhere["request"]["namespace"] = "default".into();
+    (
+        vec![deletion("usagerecords", NAMESPACE_CONTROLLER, true), elsewhere],
+        vec![
+            deletion("invoices", NAMESPACE_CONTROLLER, false),
+            deletion("invoices", "jane", true),
+        ],
+    )
 }
 
 fn with_groups(mut request: Value, groups: &[&str]) -> Value {
@@ -288,6 +318,18 @@ fn namespaces() -> (Vec<Value>, Vec<Value>) {
     )
 }
 
+/// The operator's write of an object without more than a name.
+fn own_object(operation: &str, resource: &str, name: &str, namespace: &str) -> Value {
+    let object = json!({"metadata": {"name": name}});
+    let (new, old) = match operation {
+        "DELETE" => (&Value::Null, &object),
+        _ => (&object, &Value::Null),
+    };
+    let mut request = about(operation, resource, "", OPERATOR, new, old);
+    request["request"]["namespace"] = namespace.into();
+    request
+}
+
 fn operator() -> (Vec<Value>, Vec<Value>) {
     let pods = |namespace: &str, user| {
         let mut request = about(
@@ -319,8 +361,10 @@ fn operator() -> (Vec<Value>, Vec<Value>) {
         request["request"]["namespace"] = "tb-acme".into();
         request
     };
+    let (key, home) = ("trustbridge-seller-key", "trustbridge-system");
     (
         vec![
+            own_object("CREATE", "secrets", key, home),
             pods("tb-acme", OPERATOR),
             space("tb-acme"),
             binding("tb-acme", "ClusterRole", "trustbridge-buyer"),
@@ -329,6 +373,10 @@ fn operator() -> (Vec<Value>, Vec<Value>) {
         ],
         vec![
             pods("default", OPERATOR),
+            own_object("DELETE", "secrets", key, home),
+            own_object("CREATE", "secrets", "another", home),
+            own_object("CREATE", "secrets", key, "default"),
+            own_object("CREATE", "configmaps", key, home),
             space("default"),
             binding("tb-acme-protected", "ClusterRole", "trustbridge-buyer"),
             binding("tb-acme", "Role", "trustbridge-buyer"),

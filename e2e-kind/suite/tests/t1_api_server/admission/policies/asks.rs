@@ -2,6 +2,7 @@
 
 use super::super::gate::{Ask, Gate, Who};
 use serde_json::{Value, json};
+use trustbridge_e2e::install::NAMESPACE;
 
 pub fn ask(who: Who, method: &'static str, path: String, body: Value) -> Ask {
     Ask {
@@ -26,6 +27,16 @@ pub fn change(gate: &Gate, patch: Value) -> Ask {
     ask(Who::Admin, "PATCH", core(&gate.bare(), "pods/victim"), patch)
 }
 
+/// Something with the usage record of the organisation, as the admin.
+pub fn record(gate: &Gate, method: &'static str, body: Value) -> Ask {
+    ask(
+        Who::Admin,
+        method,
+        format!("{}/kept?dryRun=All", gate.records()),
+        body,
+    )
+}
+
 /// A connection to a subresource of a pod: in the organisation's own namespace, or in the protected one.
 pub fn connect(namespace: &str, rest: &str) -> Ask {
     let pod = if namespace.ends_with("-protected") {
@@ -45,6 +56,12 @@ pub fn config_map(namespace: &str, name: &str, who: Who) -> Ask {
     let object =
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"ca.crt": "x"}});
     ask(who, "POST", core(namespace, "configmaps"), object)
+}
+
+/// A Secret in the operator's own namespace.
+pub fn secret(name: &str, who: Who) -> Ask {
+    let object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}});
+    ask(who, "POST", core(NAMESPACE, "secrets"), object)
 }
 
 pub fn binding(namespace: &str, role: &str, who: Who) -> Ask {

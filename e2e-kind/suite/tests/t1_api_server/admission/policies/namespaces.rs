@@ -3,7 +3,7 @@
 use super::super::gate::Who;
 use super::Case;
 use super::asks::{
-    binding, config_map, labels, labels_through, namespace, network_policy, plain, token, whole_pod,
+    binding, config_map, labels, labels_through, namespace, network_policy, plain, secret, token, whole_pod,
 };
 use serde_json::json;
 
@@ -130,6 +130,13 @@ pub fn labels_and_operator() -> Vec<Case> {
             "the operator writes in the namespaces of organisations",
             |g| config_map(&g.own(), "t1", Who::Operator),
             |_| config_map("kube-system", "t1", Who::Operator)
+        ),
+        case!(
+            "confined_operator",
+            "makes_no_secret_but_the_sellers_key",
+            "the operator writes in the namespaces of organisations",
+            |_| secret("trustbridge-seller-key", Who::Operator),
+            |_| secret("trustbridge-arm", Who::Operator)
         ),
         case!(
             "confined_operator",

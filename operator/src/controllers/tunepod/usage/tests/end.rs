@@ -297,35 +297,3 @@ fn a_tunepod_stays_until_its_loss_is_stored_but_not_for_ever() {
     seen.heard = Heard::default();
     assert!(lets_go(&decide(&seen, later(2))));
 }
-
-#[test]
-fn a_loss_that_is_noticed_after_midnight_is_told_by_the_day_before_too() {
-    let mut seen = serving(Phase::Draining);
-    seen.pod = None;
-    usage(&mut seen, |u| {
-        (u.seq, u.until) = (3, Some(Time(later(-86_400))));
-    });
-    let day = due(&seen);
-    let before = day.yesterday().unwrap();
-    seen.heard.record = Some((day, Some(stored(&seen, day, None))));
-    assert!(!books(&decide(&seen, now())).complete, "that day has no record");
-    seen.heard.former = Some(stored(&seen, before, None));
-    let plan = decide(&seen, now());
-    let [Write::Status(_, first), Write::Status(_, second)] = plan.books.as_slice() else {
-        panic!("two writes of a status: {:?}", plan.books)
-    };
-    let names = [before, day].map(|day| name(&seen.tunepod, "acme", day));
-    assert_eq!([&first.target.name, &second.target.name], names.each_ref());
-    let [first, second] = [first, second]
-        .map(|write| serde_json::from_value::<UsageRecordStatus>(write.status.clone()).unwrap());
-    assert!(!first.complete && !second.complete && first.losses == second.losses);
-    let usage = plan.status.usage.unwrap();
-    assert_eq!((usage.losses, usage.record), (1, Some(names[1].clone())));
-    // A crash between the two: each is written once.
-    seen.heard.former = Some(stored(&seen, before, Some(first)));
-    let only = decide(&seen, later(9));
-    assert_eq!(books(&only).losses.len(), 1);
-    assert!(matches!(only.books.as_slice(), [Write::Status(_, write)] if write.target.name == names[1]));
-    seen.heard.record = Some((day, Some(stored(&seen, day, Some(second)))));
-    assert!(decide(&seen, later(9)).books.is_empty());
-}

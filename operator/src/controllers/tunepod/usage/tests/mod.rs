@@ -2,10 +2,12 @@
 
 mod crashes;
 mod end;
+mod loss;
+mod two_operators;
 
 use super::book::{fold, name, new, spec};
 use super::page::{Answer, Heard, read};
-use super::step::{ask, step};
+use super::step::{ask, began, step};
 use crate::controllers::execute::{Plan, Write};
 use crate::controllers::tunepod::decide::decide;
 use crate::controllers::tunepod::observe::{Observed, PodSight};
