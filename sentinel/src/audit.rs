@@ -1,4 +1,8 @@
-//! The audit log: one JSON line for each request, chained by SHA-256, written before anybody can wait for it.
+//! The audit log: one JSON line for each request, chained by SHA-256.
+//!
+//! A record is formed when its answer ends, and written when the public port's thread has nothing else to do, with all
+//! others of that turn: one write instead of one for each. What asks for the log's state or ends it writes first. The same
+//! bytes go to standard output, because a pod's logs outlive its volumes.
 //!
 //! The lines' format is `trustbridge_domain::audit`. A start goes on from the file's last line, so the chain spans
 //! restarts, and begins with a checkpoint by a key of its own, whose public half the control plane gets with every
@@ -8,6 +12,7 @@
 mod log;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::fs::File;
 use std::path::Path;
@@ -24,19 +29,20 @@ use trustbridge_domain::audit::{
 
 pub(crate) use format::Outcome;
 use log::{Found, Log};
+use waiting::Waiting;
 
 /// What was written is signed and on the disk after this time at the latest.
 const SIGNED_WITHIN: Duration = Duration::from_mins(1);
 
 /// What happened, as the caller knows it.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
+pub(crate) struct Entry<'a> {
     pub(crate) ts: jiff::Timestamp,
-    pub(crate) method: String,
-    pub(crate) path: String,
-    pub(crate) req_sha256: String,
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) req_sha256: &'a str,
     pub(crate) req_bytes: u64,
-    pub(crate) resp_sha256: String,
+    pub(crate) resp_sha256: &'a str,
     pub(crate) resp_bytes: u64,
     pub(crate) status: u16,
     pub(crate) latency_ms: u64,
@@ -56,7 +62,10 @@ pub(crate) struct Head {
 
 struct Chain {
     log: Option<Log>,
+    /// Behind the last record that was formed.
     head: format::Head,
+    /// Records that were formed and not written yet.
+    waiting: Waiting,
     /// A checkpoint that must come before anything else, and the digest of what a crash left before it.
     due: Option<(Reason, Option<String>)>,
     /// Records behind the last checkpoint.
@@ -92,6 +101,7 @@ impl Audit {
                 log,
                 due: Some((found.reason(), found.torn_sha256)),
                 head: found.head.unwrap_or_default(),
+                waiting: Waiting::default(),
                 unsigned: 0,
             }),
         };
@@ -106,42 +116,46 @@ impl Audit {
         self.public_key.clone()
     }
 
-    /// Writes one record. A log that cannot be written is an error in the process's own log; the request is
-    /// already answered.
-    pub(crate) fn write(&self, entry: &Entry) {
+    /// Adds one record; [`write_out`](Self::write_out) brings it to the file.
+    pub(crate) fn add(&self, entry: &Entry<'_>) {
         let ts = format!("{:.3}", entry.ts);
         let record = Record {
             ts: &ts,
             contract_id: &self.contract_id,
             asset_id: &self.asset_id,
-            method: &entry.method,
-            path: &entry.path,
-            req_sha256: &entry.req_sha256,
+            method: entry.method,
+            path: entry.path,
+            req_sha256: entry.req_sha256,
             status: entry.status,
             latency_ms: entry.latency_ms,
-            resp_sha256: &entry.resp_sha256,
+            resp_sha256: entry.resp_sha256,
             req_bytes: entry.req_bytes,
             resp_bytes: entry.resp_bytes,
             outcome: entry.outcome,
         };
         let mut chain = self.lock();
-        let written = self
+        let formed = self
             .sign_what_is_due(&mut chain)
-            .and_then(|()| Ok(record_line(&chain.head, &record)?))
-            .and_then(|(line, head)| chain.append(&line, head));
-        match written {
-            Ok(()) => chain.unsigned += 1,
+            .and_then(|()| Ok(record_line(&chain.head, &record)?));
+        match formed {
+            Ok((line, head)) => chain.add(&line, head),
             // The next record takes its number and its place in the chain.
-            Err(error) => {
-                let record = serde_json::to_string(&record).unwrap_or_default();
-                tracing::error!(%error, record, "TB_AUDIT_PATH: a record was not written; is the volume full?");
-            }
+            Err(error) => not_written(&error, &serde_json::to_string(&record).unwrap_or_default()),
         }
+    }
+
+    /// Writes what was added. A log that cannot be written is an error in the process's own log; the requests are
+    /// already answered.
+    pub(crate) fn write_out(&self) {
+        self.lock().write_out();
     }
 
     /// Where the chain is now.
     pub(crate) fn head(&self) -> Head {
-        let format::Head { seq, hash } = self.lock().head.clone();
+        let mut chain = self.lock();
+        chain.write_out();
+        let format::Head { seq, hash } = chain.head.clone();
+        drop(chain);
         Head {
             signature: self.sign(format!("{seq}:{hash}").as_bytes()),
             seq,
@@ -173,6 +187,7 @@ impl Audit {
     /// The last line: signs the chain. Everything is on the disk when this returns.
     pub(crate) fn close(&self) -> std::io::Result<()> {
         let mut chain = self.lock();
+        chain.write_out();
         self.sign_what_is_due(&mut chain)?;
         self.checkpoint(&mut chain, Reason::Stop, None)?;
         let unsynced = chain.take_unsynced()?;
@@ -182,6 +197,7 @@ impl Audit {
 
     fn sign_news(&self) -> std::io::Result<()> {
         let mut chain = self.lock();
+        chain.write_out();
         if chain.unsigned == 0 && chain.due.is_none() {
             return Ok(());
         }
@@ -213,6 +229,7 @@ impl Audit {
         reason: Reason,
         torn_sha256: Option<String>,
     ) -> std::io::Result<()> {
+        chain.write_out();
         let checkpoint = Checkpoint {
             reason,
             ts: &format!("{:.3}", jiff::Timestamp::now()),
@@ -220,7 +237,8 @@ impl Audit {
             public_key: &self.public_key,
         };
         let (line, head) = checkpoint_line(&chain.head, checkpoint, |message| self.sign(message))?;
-        chain.append(&line, head)?;
+        chain.append(&line)?;
+        chain.head = head;
         chain.unsigned = 0;
         Ok(())
     }
@@ -239,20 +257,52 @@ fn sync_all(files: &[File]) -> std::io::Result<()> {
     files.iter().try_for_each(File::sync_all)
 }
 
+/// Tells a record that the log does not have.
+fn not_written(error: &std::io::Error, record: &str) {
+    tracing::error!(%error, record, "TB_AUDIT_PATH: a record was not written; is the volume full?");
+}
+
 impl Chain {
-    fn append(&mut self, line: &str, head: format::Head) -> std::io::Result<()> {
-        if let Some(log) = &mut self.log {
-            log.append(line)?;
+    fn add(&mut self, line: &str, head: format::Head) {
+        let before = std::mem::replace(&mut self.head, head);
+        self.waiting.add(line, before);
+        self.unsigned += 1;
+        if self.waiting.is_long() {
+            self.write_out();
         }
-        self.head = head;
-        tracing::info!(target: "audit", "{}", line.trim_end());
+    }
+
+    /// Writes the waiting records, all or none of them.
+    fn write_out(&mut self) {
+        let Some((lines, before)) = self.waiting.take() else {
+            return;
+        };
+        if let Err(error) = self.append(&lines) {
+            // The next record takes the first one's number and place in the chain.
+            self.head = before;
+            for line in lines.lines() {
+                self.unsigned = self.unsigned.saturating_sub(1);
+                not_written(&error, line);
+            }
+        }
+        self.waiting.give_back(lines);
+    }
+
+    fn append(&mut self, lines: &str) -> std::io::Result<()> {
+        if let Some(log) = &mut self.log {
+            log.append(lines)?;
+        }
+        waiting::copy(lines);
         Ok(())
     }
 
     fn rotate_if_full(&mut self) {
-        let Some(log) = self.log.as_mut().filter(|log| log.is_full()) else {
+        if !self.log.as_ref().is_some_and(Log::is_full) {
             return;
-        };
+        }
+        // They belong before the next file's first line.
+        self.write_out();
+        let Some(log) = &mut self.log else { return };
         match log.rotate() {
             // What a crash left at the end of the full file still has to be answered for.
             Ok(()) => {

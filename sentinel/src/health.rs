@@ -175,6 +175,9 @@ struct Wanted {
 #[derive(Serialize)]
 struct OwnPage<'a> {
     pod: &'a str,
+    /// Whether new requests are turned away, looked at behind the page: what is on it is all then. A runtime that
+    /// loads anew takes a drain back.
+    draining: bool,
     #[serde(flatten)]
     page: Page,
 }
@@ -193,9 +196,17 @@ async fn usage(
         let text = "ack: this sentinel reports its usage itself (TB_METERING_URL); read without ack\n";
         return (StatusCode::CONFLICT, text).into_response();
     }
-    let pod = admin.pod_uid.clone();
+    let (pod, shared) = (admin.pod_uid.clone(), admin.shared.clone());
     match tokio::task::spawn_blocking(move || read_usage(&admin, &wanted)).await {
-        Ok(Ok(page)) => axum::Json(OwnPage { pod: &pod, page }).into_response(),
+        Ok(Ok(page)) => {
+            let draining = shared.is_draining();
+            axum::Json(OwnPage {
+                pod: &pod,
+                draining,
+                page,
+            })
+            .into_response()
+        }
         Ok(Err(error @ billing::Error::Unknown(_))) => {
             (StatusCode::CONFLICT, format!("{error}\n")).into_response()
         }
@@ -227,19 +238,35 @@ fn refuse_inside(admin: &Admin, peer: SocketAddr, what: &str) -> Option<Response
     })
 }
 
+/// A drain of a pod that had this address before.
+fn refuse_other(admin: &Admin, meant: &str) -> Option<Response> {
+    let own = &*admin.pod_uid;
+    (meant != own).then(|| {
+        let text =
+            format!("pod: {meant} is not here, this is the pod of UID {own:?}; look for its address again\n");
+        (StatusCode::CONFLICT, text).into_response()
+    })
+}
+
 #[derive(Deserialize)]
 struct Wait {
     /// Seconds.
     wait: Option<u64>,
+    /// UID of the pod that is meant. The kubelet, which asks for a runtime's `preStop`, names none: it knows whom it asks.
+    pod: Option<String>,
 }
 
-/// Fails readiness, turns new requests away, waits for those under way. A runtime's `preStop` calls it.
+/// `/drain[?wait=SECONDS][&pod=UID]`: fails readiness, turns new requests away, waits for those under way. Whoever
+/// means another pod is refused: addresses of pods are used again.
 async fn drain(
     State(admin): State<Admin>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Query(query): Query<Wait>,
 ) -> Response {
     if let Some(refusal) = refuse_inside(&admin, peer, "/drain") {
+        return refusal;
+    }
+    if let Some(refusal) = query.pod.and_then(|meant| refuse_other(&admin, &meant)) {
         return refusal;
     }
     let wait = query.wait.map_or(DRAIN, Duration::from_secs).min(LONGEST_DRAIN);

@@ -140,6 +140,35 @@ async fn a_container_of_the_pod_neither_drains_nor_acknowledges() {
 }
 
 #[tokio::test]
+async fn a_drain_that_means_another_pod_is_refused() {
+    let shared = Shared::new();
+    shared.enter(State::Ready, "", "");
+    let outside = "192.0.2.7:4000";
+    let (status, text) = get_from(&shared, "/drain?wait=1&pod=uid-2", outside, Some("uid-1")).await;
+    assert_eq!(status, 409);
+    assert!(text.contains("uid-2") && text.contains("uid-1"), "{text}");
+    // A machine that is no pod at all.
+    assert_eq!(get(&shared, "/drain?wait=1&pod=uid-2").await.0, 409);
+    assert!(!shared.is_draining());
+    let (status, _) = get_from(&shared, "/drain?wait=1&pod=uid-1", outside, Some("uid-1")).await;
+    assert_eq!(status, 200);
+    assert!(shared.is_draining());
+}
+
+#[tokio::test]
+async fn a_page_says_whether_more_can_come() {
+    let shared = Shared::new();
+    shared.enter(State::Ready, "", "");
+    for draining in [false, true, false] {
+        // The last one: a runtime that loaded anew.
+        shared.set_draining(draining);
+        let (_, body) = get(&shared, "/usage").await;
+        let json: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(json["draining"], draining);
+    }
+}
+
+#[tokio::test]
 async fn draining_fails_readiness() {
     let shared = Shared::new();
     shared.enter(State::Ready, "", "");

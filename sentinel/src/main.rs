@@ -19,10 +19,11 @@ mod serve;
 mod shared;
 mod sys;
 
+use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -39,24 +40,63 @@ static HEAP: Wiping = Wiping::new();
 /// Exit code for settings that cannot be used: another start changes nothing (sysexits.h, `EX_CONFIG`).
 const EX_CONFIG: u8 = 78;
 
-/// The guard of a protected model.
-#[derive(Parser)]
-#[command(name = "trustbridge-sentinel", version, about)]
-struct Cli {
-    #[command(subcommand)]
-    mode: Mode,
+/// Exit code for arguments that are none (sysexits.h, `EX_USAGE`).
+const EX_USAGE: u8 = 64;
+
+const USAGE: &str = "\
+The guard of a protected model.
+
+Usage: trustbridge-sentinel serve | --help | --version
+
+  serve   Beside a model server: authorises, fetches, decrypts into its FIFOs, then proxies to it.
+          All settings are TB_* environment variables.
+";
+
+/// What the arguments ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Serve,
+    Help,
+    Version,
+    Unknown,
 }
 
-#[derive(Subcommand)]
-enum Mode {
-    /// Beside a model server: authorises, fetches, decrypts into its FIFOs, then proxies to it.
-    ///
-    /// All settings are `TB_*` environment variables.
-    Serve,
+impl Asked {
+    /// There is one word to say, and nothing to combine it with.
+    fn of(mut arguments: impl Iterator<Item = OsString>) -> Self {
+        let (first, more) = (arguments.next(), arguments.next());
+        match first.as_deref().and_then(OsStr::to_str) {
+            _ if more.is_some() => Self::Unknown,
+            Some("serve") => Self::Serve,
+            Some("help" | "--help" | "-h") => Self::Help,
+            Some("--version" | "-V") => Self::Version,
+            _ => Self::Unknown,
+        }
+    }
 }
 
 fn main() -> ExitCode {
-    let Cli { mode: Mode::Serve } = Cli::parse();
+    trustbridge_secret_page::share_heaps();
+    match Asked::of(std::env::args_os().skip(1)) {
+        Asked::Serve => start(),
+        Asked::Help => said(USAGE),
+        Asked::Version => said(concat!("trustbridge-sentinel ", env!("CARGO_PKG_VERSION"), "\n")),
+        Asked::Unknown => {
+            // Nobody is left to be told where even that cannot be written.
+            let _ = std::io::stderr().write_all(USAGE.as_bytes());
+            ExitCode::from(EX_USAGE)
+        }
+    }
+}
+
+fn said(text: &str) -> ExitCode {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn start() -> ExitCode {
     let Loaded { config, unknown } = match Config::load(environment()) {
         Ok(loaded) => loaded,
         Err(problems) => return refuse(&problems),
@@ -129,6 +169,8 @@ fn run(config: Config) -> anyhow::Result<ExitCode> {
         anyhow::bail!("a TLS provider was installed before main");
     }
     sys::harden().map_err(|error| anyhow::anyhow!("hardening the process: {error}"))?;
+    // Behind the fence it could not be read any more.
+    decrypt::control_group();
     let fenced = close_fence(&config)?;
     // Two do: what is heavy (digests, decryption, the proxy) has threads of its own.
     tokio::runtime::Builder::new_multi_thread()
@@ -156,4 +198,24 @@ fn close_fence(config: &Config) -> anyhow::Result<Fenced> {
         ),
     }
     Ok(fenced)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Asked;
+
+    #[test]
+    fn one_word_is_understood_and_nothing_else() {
+        for (words, asked) in [
+            (&["serve"][..], Asked::Serve),
+            (&["--help"], Asked::Help),
+            (&["-V"], Asked::Version),
+            (&[], Asked::Unknown),
+            (&["Serve"], Asked::Unknown),
+            (&["serve", "--verbose"], Asked::Unknown),
+            (&["serve", "serve"], Asked::Unknown),
+        ] {
+            assert_eq!(Asked::of(words.iter().map(Into::into)), asked, "{words:?}");
+        }
+    }
 }

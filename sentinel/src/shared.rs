@@ -113,6 +113,7 @@ pub(crate) struct Shared {
     in_flight: AtomicUsize,
     idle: Notify,
     draining: AtomicBool,
+    cutting: AtomicBool,
     /// Counters and gauges.
     pub(crate) metrics: Metrics,
     /// Facts for /status.
@@ -132,6 +133,7 @@ impl Shared {
             in_flight: AtomicUsize::new(0),
             idle: Notify::new(),
             draining: AtomicBool::new(false),
+            cutting: AtomicBool::new(false),
             metrics: Metrics::new(),
             facts: Facts::default(),
         })
@@ -173,6 +175,16 @@ impl Shared {
     /// New requests are turned away from now on, or again taken.
     pub(crate) fn set_draining(&self, draining: bool) {
         self.draining.store(draining, Ordering::Release);
+    }
+
+    /// What is still under way is cut off from now on: not the client ends it, this process does.
+    pub(crate) fn cut(&self) {
+        self.cutting.store(true, Ordering::Release);
+    }
+
+    /// Whether answers are cut off by this process.
+    pub(crate) fn is_cutting(&self) -> bool {
+        self.cutting.load(Ordering::Acquire)
     }
 
     /// Counts a request until the guard is dropped.

@@ -6,21 +6,29 @@ use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use data_encoding::HEXLOWER;
 use std::path::{Path, PathBuf};
 use trustbridge_domain::audit::{GENESIS, Head, RECORDS_A_CHECKPOINT, Refusal, Summary, Verifier};
-use trustbridge_tbenc::hex_digest;
 
-fn entry(path: &str) -> Entry {
+/// SHA-256 of `question` and of `answer`.
+const QUESTION: &str = "1f5087db919ced5c123c7f507d3fcce818cb0cf6e77c2f95a8a35e951e03fdb9";
+const ANSWER: &str = "0db52f4076c082518412afd3dd3576e2cb0c63703fd7fed5e23ade60efef31d9";
+
+fn entry(path: &str) -> Entry<'_> {
     Entry {
         ts: "2026-01-07T10:00:00.123456Z".parse().unwrap(),
-        method: "POST".into(),
-        path: path.into(),
-        req_sha256: hex_digest(b"question"),
+        method: "POST",
+        path,
+        req_sha256: QUESTION,
         req_bytes: 8,
-        resp_sha256: hex_digest(b"answer"),
+        resp_sha256: ANSWER,
         resp_bytes: 6,
         status: 200,
         latency_ms: 123,
         outcome: Outcome::Ok,
     }
+}
+
+fn write(audit: &Audit, path: &str) {
+    audit.add(&entry(path));
+    audit.write_out();
 }
 
 fn open(path: &Path) -> Audit {
@@ -57,11 +65,11 @@ fn the_chain_holds_and_spans_restarts() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log/audit.jsonl");
     let audit = open(&path);
-    audit.write(&entry("/v1/chat/completions"));
-    audit.write(&entry("/v1/models"));
+    write(&audit, "/v1/chat/completions");
+    write(&audit, "/v1/models");
     audit.close().unwrap();
     let again = open(&path);
-    again.write(&entry("/v1/completions"));
+    write(&again, "/v1/completions");
     let keys = [audit.public_key(), again.public_key()];
     let summary = verify(std::slice::from_ref(&path), &keys).unwrap();
     assert_eq!((summary.records, summary.checkpoints, summary.starts), (3, 3, 2));
@@ -78,7 +86,7 @@ fn the_chain_holds_and_spans_restarts() {
 fn what_a_crash_left_is_answered_for_by_the_next_start() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit.jsonl");
-    open(&path).write(&entry("/a"));
+    write(&open(&path), "/a");
     // Once in the middle of a line, once more in the middle of the line that answers for it, once at a line's end.
     for piece in ["{\"ts\":\"2026", "\n{\"checkpoint\":{", "\n"] {
         let mut text = std::fs::read_to_string(&path).unwrap();
@@ -86,13 +94,13 @@ fn what_a_crash_left_is_answered_for_by_the_next_start() {
         std::fs::write(&path, &text).unwrap();
     }
     let audit = open(&path);
-    audit.write(&entry("/b"));
+    write(&audit, "/b");
     let summary = verify(std::slice::from_ref(&path), &[]).unwrap();
     assert_eq!((summary.records, summary.torn_lines), (2, 2));
     // Whole but for its end.
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.trim_end()).unwrap();
-    open(&path).write(&entry("/c"));
+    write(&open(&path), "/c");
     assert_eq!(verify(&[path], &[]).unwrap().records, 3);
 }
 
@@ -104,7 +112,7 @@ fn the_chain_runs_through_rotated_files_and_restarts() {
         let audit = open(&path);
         audit.lock().log = Some(Log::open_with(&path, 1500).unwrap().0);
         for _ in 0..4 {
-            audit.write(&entry("/a"));
+            write(&audit, "/a");
         }
     }
     let mut files: Vec<_> = (1..6).rev().map(|number| rotated(&path, number)).collect();
@@ -118,7 +126,7 @@ fn the_chain_runs_through_rotated_files_and_restarts() {
         std::fs::write(&path, left).unwrap();
         let audit = open(&path);
         assert_eq!(audit.head().seq, older.seq + 1);
-        audit.write(&entry("/b"));
+        write(&audit, "/b");
         verify(&files, &[]).unwrap();
     }
 }
@@ -128,7 +136,7 @@ fn what_a_crash_left_at_the_end_of_a_full_file_is_answered_for_by_the_next_file(
     for crash_at_rotation in [false, true] {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("audit.jsonl");
-        open(&path).write(&entry("/a"));
+        write(&open(&path), "/a");
         let mut text = std::fs::read_to_string(&path).unwrap();
         text.push_str("{\"ts\":\"2026");
         std::fs::write(&path, &text).unwrap();
@@ -142,7 +150,7 @@ fn what_a_crash_left_at_the_end_of_a_full_file_is_answered_for_by_the_next_file(
         let audit = Audit::go_on(Some(log), "contract-123", "tb-asset-123").unwrap();
         assert_eq!(std::fs::read_to_string(rotated(&path, 1)).unwrap(), text);
         audit.lock().log = Some(Log::open(&path).unwrap().0);
-        audit.write(&entry("/b"));
+        write(&audit, "/b");
         let summary = verify(&[rotated(&path, 1), path], &[]).unwrap();
         let torn = 1 + u64::from(crash_at_rotation);
         assert_eq!((summary.records, summary.torn_lines), (2, torn));
@@ -154,14 +162,49 @@ fn a_record_that_was_not_written_does_not_count() {
     let audit = Audit::open(None, "c", "a").unwrap();
     let before = audit.lock().head.clone();
     audit.lock().log = Some(Log::open(Path::new("/dev/full")).unwrap().0);
-    audit.write(&entry("/a"));
+    write(&audit, "/a");
     assert_eq!(audit.lock().head, before);
     // Nor does a first checkpoint: without it nothing follows.
     let audit = open(Path::new("/dev/full"));
-    audit.write(&entry("/a"));
+    write(&audit, "/a");
     assert_eq!(audit.lock().head, Head::default());
     assert!(matches!(audit.lock().due, Some((Reason::Start, _))));
     assert_eq!((audit.head().seq, audit.head().hash), (0, GENESIS.to_owned()));
+}
+
+#[test]
+fn records_of_one_turn_are_written_together_and_fail_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.jsonl");
+    let audit = open(&path);
+    let started = audit.lock().head.clone();
+    let lines = || std::fs::read_to_string(&path).unwrap().lines().count();
+    audit.add(&entry("/a"));
+    audit.add(&entry("/b"));
+    assert_eq!(lines(), 1);
+    // Whoever asks for the head gets one that the file has.
+    assert_eq!(audit.head().seq, 3);
+    assert_eq!(lines(), 3);
+    // Many do not wait for the end of the turn.
+    for _ in 0..200 {
+        audit.add(&entry("/c"));
+    }
+    assert!(lines() > 100, "{}", lines());
+    audit.close().unwrap();
+    assert_eq!(verify(std::slice::from_ref(&path), &[]).unwrap().records, 202);
+    let (audit, full) = (open(&path), Log::open(Path::new("/dev/full")).unwrap().0);
+    let head = audit.lock().head.clone();
+    let good = audit.lock().log.replace(full);
+    assert_ne!(head, started);
+    audit.add(&entry("/d"));
+    audit.add(&entry("/e"));
+    audit.write_out();
+    assert_eq!(audit.lock().head, head);
+    assert_eq!(audit.lock().unsigned, 0);
+    audit.lock().log = good;
+    write(&audit, "/f");
+    let summary = verify(&[path], &[]).unwrap();
+    assert_eq!((summary.records, summary.head.seq), (203, head.seq + 1));
 }
 
 #[test]
@@ -179,7 +222,7 @@ fn what_is_written_gets_signed() {
     let path = dir.path().join("audit.jsonl");
     let audit = open(&path);
     for _ in 0..=RECORDS_A_CHECKPOINT {
-        audit.write(&entry("/a"));
+        write(&audit, "/a");
     }
     let summary = verify(std::slice::from_ref(&path), &[audit.public_key()]).unwrap();
     assert_eq!((summary.checkpoints, summary.unsigned_records), (2, 1));
@@ -198,7 +241,7 @@ async fn a_minute_after_a_record_it_is_signed() {
     let audit = std::sync::Arc::new(open(&path));
     let stop = tokio_util::sync::CancellationToken::new();
     let keeping = tokio::spawn(audit.clone().keep_signed(stop.clone()));
-    audit.write(&entry("/a"));
+    write(&audit, "/a");
     while audit.lock().unsigned > 0 {
         tokio::time::sleep(std::time::Duration::from_secs(20)).await;
     }
@@ -210,7 +253,7 @@ async fn a_minute_after_a_record_it_is_signed() {
 #[test]
 fn the_head_is_signed_by_this_starts_key() {
     let audit = Audit::open(None, "c", "a").unwrap();
-    audit.write(&entry("/a"));
+    write(&audit, "/a");
     let head = audit.head();
     let key = HEXLOWER.decode(audit.public_key().as_bytes()).unwrap();
     let signature = HEXLOWER.decode(head.signature.as_bytes()).unwrap();

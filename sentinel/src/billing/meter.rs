@@ -24,9 +24,13 @@ impl AnswerMeter {
         }
     }
 
-    /// Counts a piece of the answer, and the tokens that it tells.
-    pub(crate) fn pass(&mut self, bytes: &[u8]) {
-        self.billing.count(Counter::ResponseBytes, bytes.len() as u64);
+    /// Counts what of the answer goes out to the client.
+    pub(crate) fn sent(&self, bytes: usize) {
+        self.billing.count(Counter::ResponseBytes, bytes as u64);
+    }
+
+    /// Counts the tokens that a piece of the runtime's answer tells.
+    pub(crate) fn read(&mut self, bytes: &[u8]) {
         self.reader.feed(bytes);
         let now = self.reader.tokens().unwrap_or_default();
         if now != self.counted {
@@ -63,12 +67,13 @@ mod tests {
         let mut meter = AnswerMeter::begin(billing.clone(), Some("text/event-stream"));
         for made in [1, 5] {
             let usage = format!("{{\"usage\":{{\"prompt_tokens\":3,\"completion_tokens\":{made}}}}}");
-            meter.pass(format!("data: {usage}\n\n").as_bytes());
+            meter.read(format!("data: {usage}\n\n").as_bytes());
             let counts = billing.counters.take();
             assert_eq!(counts.get(Counter::CompletionTokens), made);
             assert_eq!(counts.get(Counter::PromptTokens), 3);
             billing.counters.put_back(&counts);
         }
+        meter.sent(7);
         meter.end(10);
         let counts = billing.counters.take();
         assert_eq!(counts.get(Counter::CompletionTokens), 5);
@@ -76,6 +81,7 @@ mod tests {
             (counts.get(Counter::Requests), counts.get(Counter::RequestBytes)),
             (1, 10)
         );
+        assert_eq!(counts.get(Counter::ResponseBytes), 7);
         AnswerMeter::begin(billing.clone(), Some("application/json")).end(0);
         assert_eq!(billing.silent.load(std::sync::atomic::Ordering::Relaxed), 1);
     }

@@ -30,6 +30,7 @@ pub(crate) use meter::AnswerMeter;
 pub(crate) use outbox::{Error, Page};
 pub(crate) use run::{close, on_own_thread, own_meter, run};
 pub(crate) use tariff::{DEFAULT as DEFAULT_DIMENSIONS, Term, parse as parse_dimensions};
+pub(crate) use usage::{Asked, Unasked, Wish, is_stream};
 
 use crate::metrics::Metrics;
 use counters::Counters;

@@ -44,7 +44,7 @@ pub(crate) enum Error {
 /// A reader's view: `GET /usage`.
 ///
 /// ```json
-/// {"pod": "UID of the pod, empty outside Kubernetes", "outbox": "id of this chain", "boot": "id of this start", "first": 41, "last": 97, "more": true,
+/// {"pod": "UID of the pod, empty outside Kubernetes", "draining": false, "outbox": "id of this chain", "boot": "id of this start", "first": 41, "last": 97, "more": true,
 ///  "records": [{"boot": "…", "seq": 41, "from": "2026-01-07T10:00:00Z", "to": "2026-01-07T10:01:00Z",
 ///               "counters": {"requests": 3, "completion_tokens": 120}, "prev": "…", "hash": "…"}]}
 /// ```

@@ -16,6 +16,9 @@ use read::Reader;
 /// Where the kubelet looks for a termination message, unless the pod says otherwise.
 pub(crate) const TERMINATION_LOG: &str = "/dev/termination-log";
 
+/// Where the audit log lies, unless `TB_AUDIT_PATH` says otherwise: nothing is served without one.
+const AUDIT_LOG: &str = "/var/log/trustbridge/audit.jsonl";
+
 /// How plaintext reaches the runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeliveryMode {
@@ -124,7 +127,7 @@ pub(crate) struct Config {
     pub(crate) pod_uid: Option<String>,
     pub(crate) tokens_path: Option<PathBuf>,
     pub(crate) proxy_allow: Vec<AllowedPath>,
-    pub(crate) audit_path: Option<PathBuf>,
+    pub(crate) audit_path: PathBuf,
     pub(crate) termination_log: PathBuf,
     pub(crate) usage_interval: Duration,
     pub(crate) own_meter: Option<OwnMeter>,
@@ -185,7 +188,7 @@ impl Config {
             pod_uid: r.optional("TB_POD_UID"),
             tokens_path: r.optional_path("TB_TOKENS_PATH"),
             proxy_allow: r.allow_list("TB_PROXY_ALLOW"),
-            audit_path: r.optional_path("TB_AUDIT_PATH"),
+            audit_path: r.path("TB_AUDIT_PATH", AUDIT_LOG),
             termination_log: r.path("TB_TERMINATION_LOG", TERMINATION_LOG),
             usage_interval: Duration::from_secs(r.number("TB_USAGE_INTERVAL_SECONDS", 60, 1..=3600)),
             own_meter: r.own_meter(),
@@ -248,12 +251,11 @@ impl Config {
     /// The folders of these files are open for writing while the process lives: that must not be the whole system.
     fn check_folders(&self, r: &mut Reader) {
         let files = [
-            ("TB_PIPE_PATH", Some(&self.pipe_path)),
-            ("TB_READY_SIGNAL", Some(&self.ready_signal)),
-            ("TB_AUDIT_PATH", self.audit_path.as_ref()),
+            ("TB_PIPE_PATH", &self.pipe_path),
+            ("TB_READY_SIGNAL", &self.ready_signal),
+            ("TB_AUDIT_PATH", &self.audit_path),
         ];
         for (field, file) in files {
-            let Some(file) = file else { continue };
             if file.parent().is_none_or(|folder| folder.parent().is_none()) {
                 r.problem(
                     field,

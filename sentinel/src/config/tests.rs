@@ -1,4 +1,5 @@
 use super::{AllowedPath, Attestation, Config, DeliveryMode, Loaded, Problem, RuntimeTarget};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 const MINIMAL: [(&str, &str); 3] = [
@@ -44,6 +45,65 @@ fn the_defaults_are_the_specs() {
     assert_eq!(config.delivery, DeliveryMode::Fifo);
     assert_eq!(config.attestation, Attestation::None);
     assert_eq!(config.termination_log, PathBuf::from("/dev/termination-log"));
+    assert_eq!(
+        config.audit_path,
+        PathBuf::from("/var/log/trustbridge/audit.jsonl")
+    );
+}
+
+/// Every word of a text that is the name of a variable, between `before` and `after`.
+fn names<'t>(text: &'t str, before: char, after: char) -> BTreeSet<&'t str> {
+    let quoted = text.split(before).filter_map(|rest| rest.split(after).next());
+    let is_name = |word: &&str| {
+        word.strip_prefix("TB_").is_some_and(|rest| {
+            rest.chars()
+                .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+        })
+    };
+    quoted.filter(is_name).collect()
+}
+
+const PAGE: &str = include_str!("../../../docs/reference/sentinel-environment.md");
+
+#[test]
+fn the_reference_page_has_every_variable_and_no_other() {
+    let sources = [
+        include_str!("mod.rs"),
+        include_str!("known.rs"),
+        include_str!("metering.rs"),
+        include_str!("read.rs"),
+    ];
+    let read: BTreeSet<_> = sources
+        .iter()
+        .flat_map(|source| names(source, '"', '"'))
+        .collect();
+    assert!(read.len() > 40, "{read:?}");
+    assert_eq!(read, names(PAGE, '`', '`'));
+}
+
+#[test]
+fn the_reference_page_tells_the_defaults() {
+    let without = format!("{:?}", load(&[]).unwrap());
+    let mut checked = 0;
+    for row in PAGE.lines().filter(|line| line.starts_with("| `TB_")) {
+        let mut cells = row.split(" | ").map(|cell| cell.trim_matches(['|', ' ', '`']));
+        let (Some(name), Some(default), Some(_)) = (cells.next(), cells.next(), cells.next()) else {
+            continue;
+        };
+        if row
+            .split(" | ")
+            .nth(1)
+            .is_some_and(|cell| cell.starts_with('`') && cell.ends_with('`'))
+        {
+            assert_eq!(
+                format!("{:?}", load(&[(name, default)]).unwrap()),
+                without,
+                "{row}"
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked > 12, "only {checked} defaults were found on the page");
 }
 
 #[test]

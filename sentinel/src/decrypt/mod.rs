@@ -25,6 +25,7 @@ use crate::hydrate::{Asset, AssetFile};
 use crate::shared::Shared;
 use crate::sys::KeyPage;
 
+pub(crate) use room::control_group;
 pub(crate) use volume::Volume;
 
 /// Why plaintext could not be offered.

@@ -4,6 +4,7 @@
 //! without a word, again and again.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use nix::sys::statvfs::statvfs;
 
@@ -14,14 +15,24 @@ const OWN_BYTES: u64 = 64 << 20;
 /// Where control groups are mounted (version 2).
 const CONTROL_GROUPS: &str = "/sys/fs/cgroup";
 
+/// The process's control groups, as they were before the fence. Behind it nothing of `/proc` can be relied on: a rule of
+/// Landlock is for an inode, and the kernel makes new ones there whenever it dropped the old ones from its caches.
+static GROUP: OnceLock<String> = OnceLock::new();
+
+/// The control groups of this process, read at the first call: before the fence is closed. Empty where the kernel has
+/// none to tell; then there is no limit of theirs either.
+pub(crate) fn control_group() -> &'static str {
+    GROUP.get_or_init(|| std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default())
+}
+
 /// Refuses files that the volume of `dir` or the container's memory limit cannot hold.
 pub(super) fn check(dir: &Path, needed: u64) -> Result<(), Error> {
     let failed = |error: nix::Error| Error::io(dir.display().to_string(), error.into());
     let volume = statvfs(dir).map_err(failed)?;
     // A tmpfs without a size tells no blocks at all.
     let free = (volume.blocks() > 0).then(|| volume.blocks_available() * volume.fragment_size());
-    let group = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let limit = memory_limit(Path::new(CONTROL_GROUPS), &group);
+    // The limit itself is read now: it may have been changed, and the inodes of that file system stay.
+    let limit = memory_limit(Path::new(CONTROL_GROUPS), control_group());
     judge(needed, free, limit)
         .map_err(|text| Error::io(dir.display().to_string(), std::io::Error::other(text)))
 }

@@ -11,31 +11,51 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 use trustbridge_tbenc::Sha256;
 
-use super::upstream::{Connection, Upstream};
+use super::upstream::Answer;
 use super::{BoxError, REQUEST_BYTES, Record};
 use crate::audit::{Audit, Entry, Outcome};
-use crate::billing::AnswerMeter;
+use crate::billing::{AnswerMeter, Asked, Unasked, Wish};
 use crate::shared::{InFlight, Shared};
 
 /// A runtime that says nothing for so long in the middle of an answer has lost the thread.
 const IDLE: Duration = Duration::from_mins(5);
 
 /// Digest and length of what passed so far.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Tally {
-    sha256: Sha256,
+    /// From the first byte on.
+    sha256: Option<Sha256>,
     bytes: u64,
     too_large: bool,
+    /// Where it is of interest what the client asks to be told.
+    wish: Option<Wish>,
 }
 
 impl Tally {
+    /// Of a request that may ask for usage in its stream.
+    pub(super) fn with_wish() -> Self {
+        Self {
+            wish: Some(Wish::default()),
+            ..Self::default()
+        }
+    }
+
+    /// What the client asked to be told; nothing where that is of no interest.
+    pub(super) fn asked(&self) -> Option<Asked> {
+        self.wish.as_ref().map(Wish::asked)
+    }
+
     fn add(&mut self, bytes: &[u8]) {
-        self.sha256.update(bytes);
+        self.sha256.get_or_insert_default().update(bytes);
         self.bytes += bytes.len() as u64;
     }
 
     pub(super) fn too_large(&self) -> bool {
         self.too_large
+    }
+
+    fn sum(self) -> String {
+        self.sha256.unwrap_or_default().finish_hex()
     }
 }
 
@@ -70,8 +90,13 @@ impl Body for RequestBody {
             // Trailers end here: the runtime has no use for them.
             return Poll::Ready(None);
         };
+        let is_last = self.inner.is_end_stream();
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_all = is_last && tally.bytes == 0;
         tally.add(&data);
+        if let Some(wish) = &mut tally.wish {
+            wish.feed(&data, is_all);
+        }
         if tally.bytes > REQUEST_BYTES {
             tally.too_large = true;
             return Poll::Ready(Some(Err("the request body is too large".into())));
@@ -105,15 +130,26 @@ impl Ending {
         let Some(guard) = self.guard.take() else {
             return;
         };
-        let request = self
-            .request
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let request = std::mem::take(&mut *self.request.lock().unwrap_or_else(PoisonError::into_inner));
         self.shared.metrics.answered(self.status);
-        self.audit
-            .write(&self.record.entry(self.status, request, answer, outcome));
+        let (req_bytes, resp_bytes) = (request.bytes, answer.bytes);
+        self.audit.add(&Entry {
+            req_sha256: &request.sum(),
+            req_bytes,
+            resp_sha256: &answer.sum(),
+            resp_bytes,
+            ..self.record.entry(self.status, outcome)
+        });
         drop(guard);
+    }
+
+    /// Who ended an answer that did not come to its end.
+    fn cut_by(&self) -> Outcome {
+        if self.shared.is_cutting() {
+            Outcome::SentinelClosed
+        } else {
+            Outcome::ClientClosed
+        }
     }
 
     fn request_bytes(&self) -> u64 {
@@ -129,7 +165,8 @@ impl Ending {
 impl Drop for Ending {
     /// Not finished before: nobody was left to have the answer.
     fn drop(&mut self) {
-        self.finish(Tally::default(), Outcome::ClientClosed);
+        let outcome = self.cut_by();
+        self.finish(Tally::default(), outcome);
     }
 }
 
@@ -158,24 +195,24 @@ impl Silence {
 
 /// The answer's body on its way to the client.
 pub(super) struct AnswerBody {
-    inner: Incoming,
+    inner: Answer,
     silence: Silence,
     tally: Tally,
     failed: bool,
     ended: bool,
-    /// The connection that the answer comes from, and where it goes when all of it came.
-    way_back: Option<(Arc<Upstream>, Connection)>,
     /// Of an answer that is billed.
     meter: Option<AnswerMeter>,
+    /// Of a stream in which the runtime tells more than the client asked for.
+    unasked: Option<Unasked>,
     ending: Ending,
 }
 
 impl AnswerBody {
     pub(super) fn new(
-        inner: Incoming,
+        inner: Answer,
         meter: Option<AnswerMeter>,
+        unasked: Option<Unasked>,
         ending: Ending,
-        way_back: (Arc<Upstream>, Connection),
     ) -> Self {
         Self {
             inner,
@@ -183,10 +220,44 @@ impl AnswerBody {
             tally: Tally::default(),
             failed: false,
             ended: false,
-            way_back: Some(way_back),
             meter,
+            unasked,
             ending,
         }
+    }
+
+    /// What of a frame goes on to the client, hashed and counted as it goes; nothing where all of it waits or stays here.
+    fn onward(&mut self, frame: Frame<Bytes>) -> Option<Frame<Bytes>> {
+        let data = match frame.into_data() {
+            Ok(data) => data,
+            // A stream that is changed has no trailers that speak of it.
+            Err(trailers) => return self.unasked.is_none().then_some(trailers),
+        };
+        if let Some(meter) = &mut self.meter {
+            meter.read(&data);
+        }
+        match &mut self.unasked {
+            Some(unasked) => {
+                let left = unasked.pass(&data);
+                (!left.is_empty()).then(|| self.sent(left))
+            }
+            None => Some(self.sent(data)),
+        }
+    }
+
+    fn sent(&mut self, data: Bytes) -> Frame<Bytes> {
+        self.tally.add(&data);
+        if let Some(meter) = &self.meter {
+            meter.sent(data.len());
+        }
+        Frame::data(data)
+    }
+
+    /// The end of the runtime's answer: what is held of its last event, then nothing.
+    fn end(&mut self) -> Option<Frame<Bytes>> {
+        self.ended = true;
+        let rest = self.unasked.as_mut().map(Unasked::finish)?;
+        (!rest.is_empty()).then(|| self.sent(rest))
     }
 
     fn fail<T>(&mut self, error: BoxError) -> Poll<Option<Result<T, BoxError>>> {
@@ -203,35 +274,35 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match Pin::new(&mut self.inner).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => {
-                self.silence.is_over();
-                if let Some(data) = frame.data_ref() {
-                    self.tally.add(data);
-                    if let Some(meter) = &mut self.meter {
-                        meter.pass(data);
+        while !self.ended {
+            match Pin::new(&mut self.inner).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    self.silence.is_over();
+                    if let Some(frame) = self.onward(frame) {
+                        return Poll::Ready(Some(Ok(frame)));
                     }
                 }
-                Poll::Ready(Some(Ok(frame)))
+                Poll::Ready(Some(Err(error))) => return self.fail(error.into()),
+                Poll::Ready(None) => return Poll::Ready(self.end().map(Ok)),
+                Poll::Pending if self.silence.is_too_long(cx) => {
+                    return self.fail("the runtime stopped in the middle of its answer".into());
+                }
+                Poll::Pending => return Poll::Pending,
             }
-            Poll::Ready(Some(Err(error))) => self.fail(error.into()),
-            Poll::Ready(None) => {
-                self.ended = true;
-                Poll::Ready(None)
-            }
-            Poll::Pending if self.silence.is_too_long(cx) => {
-                self.fail("the runtime stopped in the middle of its answer".into())
-            }
-            Poll::Pending => Poll::Pending,
         }
+        Poll::Ready(None)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.is_end_stream() && self.unasked.as_ref().is_none_or(Unasked::is_empty)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        match &self.unasked {
+            // Less than the runtime sends, and nobody knows how much less.
+            Some(_) => SizeHint::default(),
+            None => self.inner.size_hint(),
+        }
     }
 }
 
@@ -242,34 +313,12 @@ impl Drop for AnswerBody {
         let outcome = match (self.failed, self.ended || self.inner.is_end_stream()) {
             (true, _) => Outcome::MidStreamError,
             (false, true) => Outcome::Ok,
-            (false, false) => Outcome::ClientClosed,
+            (false, false) => self.ending.cut_by(),
         };
-        if outcome == Outcome::Ok
-            && let Some((upstream, connection)) = self.way_back.take()
-        {
-            upstream.keep(connection);
-        }
         let answer = std::mem::take(&mut self.tally);
         if let Some(meter) = &self.meter {
             meter.end(self.ending.request_bytes());
         }
         self.ending.finish(answer, outcome);
-    }
-}
-
-impl Record {
-    pub(super) fn entry(&self, status: u16, request: Tally, answer: Tally, outcome: Outcome) -> Entry {
-        Entry {
-            ts: self.ts,
-            method: self.method.clone(),
-            path: self.path.clone(),
-            req_bytes: request.bytes,
-            req_sha256: request.sha256.finish_hex(),
-            resp_bytes: answer.bytes,
-            resp_sha256: answer.sha256.finish_hex(),
-            status,
-            latency_ms: self.latency_ms(),
-            outcome,
-        }
     }
 }

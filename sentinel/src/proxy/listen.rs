@@ -76,6 +76,8 @@ impl Serving {
         }
         let in_flight = self.proxy.shared.in_flight();
         tracing::warn!(in_flight, "requests are cut off at the end of the grace period");
+        // Before the first of them ends: their records say who cut them.
+        self.proxy.shared.cut();
         self.cut.cancel();
         let _ = self.ended.await;
     }
@@ -91,11 +93,15 @@ pub(crate) fn serve(
     proxy: Arc<Proxy>,
 ) -> io::Result<Serving> {
     let listener = listener.into_std()?;
+    let audit = proxy.audit.clone();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        // Nothing is left to do in this turn: its records leave together.
+        .on_thread_park(move || audit.write_out())
         .build()?;
     let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
     let (tell, ended) = oneshot::channel();
+    let audit = proxy.audit.clone();
     let serving = Serving {
         proxy: proxy.clone(),
         stop: stop.clone(),
@@ -114,8 +120,9 @@ pub(crate) fn serve(
                     Err(error) => tracing::error!(%error, "the public port cannot be served"),
                 }
             });
-            // Answers that are under way end here, and write their records.
+            // Answers that are under way end here, and add their records.
             drop(runtime);
+            audit.write_out();
             // Nobody listens when the process did not wait for the end.
             let _ = tell.send(());
         })?;

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use http_body_util::combinators::BoxBody;
 use hyper::body::{Body, Incoming};
@@ -40,6 +40,8 @@ pub(crate) use listen::{Serving, serve, tls_acceptor};
 
 /// How often it is looked whether requests are under way, at the end.
 const LOOK: Duration = Duration::from_millis(50);
+/// So much of a path stands in a record.
+const PATH_CHARS: usize = 512;
 /// Largest request body.
 const REQUEST_BYTES: u64 = 32 << 20;
 
@@ -112,10 +114,21 @@ impl Proxy {
             Err((refusal, outcome)) => {
                 let answer = refusal.answer();
                 self.shared.metrics.answered(refusal.status.as_u16());
-                self.audit.write(&record.refused(&refusal, outcome));
+                self.record_refusal(&record, &refusal, outcome);
                 answer
             }
         }
+    }
+
+    fn record_refusal(&self, record: &Record, refusal: &Refusal, outcome: Outcome) {
+        let answer = refusal.body();
+        let sums = (hex_digest(b""), hex_digest(answer.as_bytes()));
+        self.audit.add(&Entry {
+            req_sha256: &sums.0,
+            resp_sha256: &sums.1,
+            resp_bytes: answer.len() as u64,
+            ..record.entry(refusal.status.as_u16(), outcome)
+        });
     }
 
     fn health(&self) -> Answer {
@@ -167,8 +180,8 @@ impl Proxy {
 struct Record {
     ts: jiff::Timestamp,
     started: Instant,
-    method: String,
-    path: String,
+    method: Method,
+    uri: Uri,
 }
 
 impl Record {
@@ -176,8 +189,8 @@ impl Record {
         Self {
             ts: jiff::Timestamp::now(),
             started: Instant::now(),
-            method: request.method().as_str().to_owned(),
-            path: request.uri().path().chars().take(512).collect(),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
         }
     }
 
@@ -185,17 +198,24 @@ impl Record {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn refused(&self, refusal: &Refusal, outcome: Outcome) -> Entry {
-        let answer = refusal.body();
+    /// The path, or as much of it as a record has room for.
+    fn path(&self) -> &str {
+        let path = self.uri.path();
+        let end = path.char_indices().nth(PATH_CHARS);
+        end.and_then(|(at, _)| path.get(..at)).unwrap_or(path)
+    }
+
+    /// The record of an answer that ends now, without its bodies.
+    fn entry(&self, status: u16, outcome: Outcome) -> Entry<'_> {
         Entry {
             ts: self.ts,
-            method: self.method.clone(),
-            path: self.path.clone(),
-            req_sha256: hex_digest(b""),
+            method: self.method.as_str(),
+            path: self.path(),
+            req_sha256: "",
             req_bytes: 0,
-            resp_sha256: hex_digest(answer.as_bytes()),
-            resp_bytes: answer.len() as u64,
-            status: refusal.status.as_u16(),
+            resp_sha256: "",
+            resp_bytes: 0,
+            status,
             latency_ms: self.latency_ms(),
             outcome,
         }

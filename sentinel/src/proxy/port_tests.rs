@@ -6,22 +6,61 @@ use crate::billing::Billing;
 use crate::config::Config;
 use crate::shared::Shared;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use trustbridge_domain::sentinel::State;
+use trustbridge_tbenc::hex_digest;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const STREAM: &[u8] =
-    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n";
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n5\r\nabc\n\n\r\n";
+/// As vLLM streams with `--enable-force-include-usage`, an event in two pieces among them; with a length, which nobody
+/// keeps who takes something out.
+const TOLD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n";
+const EVENTS: [&str; 4] = [
+    "data: {\"choices\":[{\"text\":\"a\"}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}}\n\ndata: {\"choi",
+    "ces\":[{\"text\":\"b\"}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}\n\n",
+    "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}\n\n",
+    "data: [DONE]\n\n",
+];
+/// Says that more comes than does.
+const BROKEN: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{\"a\"";
 
 /// What the double saw, in order: `open`, the first line of each request, `end`.
 type Seen = Arc<Mutex<Vec<String>>>;
 
-/// Answers `/v1/models`, begins to answer chats for ever, and hangs up on everything else.
+/// A whole stream of [`EVENTS`], piece by piece.
+async fn tell(stream: &mut TcpStream, with_length: bool) {
+    let length: usize = EVENTS.iter().map(|piece| piece.len()).sum();
+    let framing = if with_length {
+        format!("content-length: {length}\r\n\r\n")
+    } else {
+        "transfer-encoding: chunked\r\n\r\n".to_owned()
+    };
+    stream
+        .write_all(format!("{TOLD}{framing}").as_bytes())
+        .await
+        .unwrap();
+    for piece in EVENTS {
+        let framed = if with_length {
+            piece.to_owned()
+        } else {
+            format!("{:x}\r\n{piece}\r\n", piece.len())
+        };
+        stream.write_all(framed.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    if !with_length {
+        stream.write_all(b"0\r\n\r\n").await.unwrap();
+    }
+}
+
+/// Answers `/v1/models`, tells usage in a chat with a query, begins to answer chats for ever, breaks off in the middle of responses and messages, and hangs
+/// up on everything else.
 async fn double(listener: TcpListener, seen: Seen) {
     loop {
         let (mut stream, _) = listener.accept().await.unwrap();
@@ -32,12 +71,22 @@ async fn double(listener: TcpListener, seen: Seen) {
             while let Some(head) = head_of(&mut stream).await {
                 let line = head.lines().next().unwrap_or_default().to_owned();
                 note(line.trim_end_matches(" HTTP/1.1"));
+                if line.contains("/v1/chat/completions?") {
+                    tell(&mut stream, line.contains("length")).await;
+                    continue;
+                }
                 let answer = match line.split(' ').nth(1) {
                     Some("/v1/models") => ANSWER,
-                    Some("/v1/chat/completions") => STREAM,
+                    Some("/v1/chat/completions" | "/v1/responses") => STREAM,
+                    Some("/v1/messages") => BROKEN,
                     _ => return,
                 };
                 stream.write_all(answer).await.unwrap();
+                if line.contains("/v1/responses") || line.contains("/v1/messages") {
+                    // The client shall have the beginning.
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    return;
+                }
             }
             note("end");
         });
@@ -115,6 +164,31 @@ impl Port {
         (head.split(' ').nth(1).unwrap().to_owned(), client)
     }
 
+    /// A chat with that request; its head, and the answer's body.
+    async fn chat(&self, query: &str, request: &str) -> (String, String) {
+        let mut client = TcpStream::connect(self.address).await.unwrap();
+        let length = request.len();
+        let head = format!(
+            "POST /v1/chat/completions?{query} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+        );
+        client
+            .write_all(format!("{head}{request}").as_bytes())
+            .await
+            .unwrap();
+        let mut answer = String::new();
+        let whole = client.read_to_string(&mut answer);
+        tokio::time::timeout(PATIENCE, whole).await.unwrap().unwrap();
+        self.eventually(|| self.shared.in_flight() == 0).await;
+        let (head, mut rest) = answer.split_once("\r\n\r\n").unwrap();
+        let mut body = String::new();
+        while let Some((size, tail)) = rest.split_once("\r\n") {
+            let size = usize::from_str_radix(size, 16).unwrap();
+            body.push_str(&tail[..size]);
+            rest = &tail[size + 2..];
+        }
+        (head.to_owned(), body)
+    }
+
     /// A whole exchange.
     async fn models(&self) {
         let (status, mut client) = self.ask("GET /v1/models").await;
@@ -133,6 +207,8 @@ impl Port {
         };
         let waited = tokio::time::timeout(PATIENCE, waiting).await;
         assert!(waited.is_ok(), "it never came: {:?}", self.seen.lock().unwrap());
+        // What ended is counted before its record is written.
+        self.audit.write_out();
     }
 
     fn saw(&self, what: &[&str]) -> bool {
@@ -145,30 +221,110 @@ async fn a_stream_that_is_cut_off_has_its_record_before_the_log_is_closed() {
     let port = Port::open().await;
     let (status, mut client) = port.ask("POST /v1/chat/completions").await;
     assert_eq!(status, "200");
-    let mut piece = [0; 8];
+    let mut piece = [0; 10];
     client.read_exact(&mut piece).await.unwrap();
-    assert_eq!(&piece, b"3\r\nabc\r\n");
+    assert_eq!(&piece, b"5\r\nabc\n\n\r\n");
     let ending = port.serving.end(Duration::from_millis(50));
     tokio::time::timeout(PATIENCE, ending).await.unwrap();
     port.audit.close().unwrap();
     assert_eq!(port.shared.in_flight(), 0);
-    let log = std::fs::read_to_string(&port.log).unwrap();
-    let lines: Vec<serde_json::Value> = log
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    assert_eq!(lines.len(), 3, "{log}");
+    let lines = lines_of(&port.log);
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert_eq!(lines[1]["outcome"], "sentinel_closed");
     assert_eq!(lines[0]["checkpoint"]["reason"], "start");
     assert_eq!(
         (&lines[1]["path"], &lines[1]["status"], &lines[1]["resp_bytes"]),
-        (&"/v1/chat/completions".into(), &200.into(), &3.into())
+        (&"/v1/chat/completions".into(), &200.into(), &5.into())
     );
     assert_eq!(lines[2]["checkpoint"]["reason"], "stop");
     port.billing.close_interval(&port.shared.metrics).unwrap();
     let usage = port.shared.metrics.text().unwrap();
-    for line in ["{kind=\"requests\"} 1", "{kind=\"response_bytes\"} 3"] {
+    for line in ["{kind=\"requests\"} 1", "{kind=\"response_bytes\"} 5"] {
         assert!(usage.contains(line), "{line}: {usage}");
     }
+}
+
+/// The lines of an audit log.
+fn lines_of(log: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(log).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// The runtime is made to tell usage; who did not ask for it is told what it asked for, and all of it is counted. The
+/// record is of what went out.
+#[tokio::test]
+async fn usage_that_nobody_asked_for_is_counted_and_not_sent() {
+    let port = Port::open().await;
+    let [one, two, total, done] = EVENTS;
+    let all = [one, two, total, done].concat();
+    let usage = |made: u8| format!(",\"usage\":{{\"prompt_tokens\":3,\"completion_tokens\":{made}}}");
+    let plain = all
+        .replace(total, "")
+        .replace(&usage(1), "")
+        .replace(&usage(2), "");
+    let with_total = format!("{}{total}{done}", plain.strip_suffix(done).unwrap());
+    for (request, wanted) in [
+        ("{\"stream\":true}", &plain),
+        ("{\"stream_options\":{\"include_usage\":true}}", &with_total),
+        (
+            "{\"stream_options\":{\"include_usage\":true,\"continuous_usage_stats\":true}}",
+            &all,
+        ),
+    ] {
+        for query in ["chunked", "length"] {
+            if query == "length" && *wanted == all {
+                // It goes through as it is, length and all.
+                continue;
+            }
+            let (head, body) = port.chat(query, request).await;
+            assert_eq!(&body, wanted, "{request} {query}");
+            assert!(!head.to_ascii_lowercase().contains("content-length"), "{head}");
+            let lines = lines_of(&port.log);
+            let last = lines.last().unwrap();
+            assert_eq!(last["resp_sha256"], hex_digest(body.as_bytes()), "{request}");
+            assert_eq!(
+                (&last["outcome"], &last["resp_bytes"]),
+                (&"ok".into(), &body.len().into())
+            );
+        }
+    }
+    port.billing.close_interval(&port.shared.metrics).unwrap();
+    let told = port.shared.metrics.text().unwrap();
+    let sent = 2 * (plain.len() + with_total.len()) + all.len();
+    for line in [
+        "{kind=\"prompt_tokens\"} 15".to_owned(),
+        "{kind=\"completion_tokens\"} 10".to_owned(),
+        format!("{{kind=\"response_bytes\"}} {sent}"),
+    ] {
+        assert!(told.contains(&line), "{line}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn the_record_of_an_answer_that_broke_off_says_who_cut_it() {
+    let port = Port::open().await;
+    for (path, bytes) in [("/v1/responses", 5), ("/v1/messages", 4)] {
+        let (status, mut client) = port.ask(&format!("POST {path}")).await;
+        assert_eq!(status, "200");
+        let mut rest = Vec::new();
+        // The end of the connection is all that a client can be told.
+        let _ = tokio::time::timeout(PATIENCE, client.read_to_end(&mut rest))
+            .await
+            .unwrap();
+        port.eventually(|| port.shared.in_flight() == 0).await;
+        let lines = lines_of(&port.log);
+        let last = lines.last().unwrap();
+        assert_eq!(
+            (&last["path"], &last["outcome"], &last["resp_bytes"]),
+            (&path.into(), &"mid_stream_error".into(), &bytes.into())
+        );
+    }
+    let (_, client) = port.ask("POST /v1/chat/completions").await;
+    drop(client);
+    port.eventually(|| port.shared.in_flight() == 0).await;
+    assert_eq!(lines_of(&port.log).last().unwrap()["outcome"], "client_closed");
 }
 
 #[tokio::test]

@@ -1,16 +1,34 @@
-//! Connections to the runtime, kept for the next request.
+//! The way to the runtime: connections that are kept for the next request, and one exchange after another on each.
+//!
+//! An exchange lives in its client's own task: nothing is handed from task to task, so that a request costs two writes
+//! and two reads. Heads, sizes of chunks and trailers are parsed by httparse, as hyper does it.
 
-use std::io;
+mod answer;
+mod framing;
+mod head;
+mod link;
+mod question;
+#[cfg(test)]
+mod tests;
+
+use std::future::poll_fn;
+use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, Response};
+use hyper::body::Body;
 
-use super::body::RequestBody;
+use super::BoxError;
 use crate::config::RuntimeTarget;
-use crate::neighbour;
+use head::Head;
+use link::Link;
+use question::Question;
+
+pub(super) use answer::Answer;
 
 const CONNECT: Duration = Duration::from_secs(5);
 /// A connection is not used again when it was idle for longer. Model servers close theirs after seconds (uvicorn:
@@ -21,23 +39,20 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// Idle connections at a time; more are closed.
 const IDLE: usize = 64;
 
-/// One connection, free for a request.
-pub(super) type Connection = SendRequest<RequestBody>;
-
 /// Why there is no answer.
 #[derive(Debug)]
 pub(super) enum Error {
     /// Nobody listens.
     Unreachable(io::Error),
     /// The exchange broke off.
-    Broken(hyper::Error),
+    Broken(io::Error),
 }
 
 /// See the module.
 pub(super) struct Upstream {
     target: RuntimeTarget,
     /// The one used last is at the end, and is used next: the others grow old.
-    idle: Mutex<Vec<(Connection, Instant)>>,
+    idle: Mutex<Vec<(Link, Instant)>>,
 }
 
 impl Upstream {
@@ -48,34 +63,39 @@ impl Upstream {
         }
     }
 
-    /// Sends a request, over a kept connection if there is one, and waits for the head of the answer. Whoever reads
-    /// the answer to its end gives the connection back with [`keep`](Self::keep).
-    pub(super) async fn send(
-        &self,
-        mut request: Request<RequestBody>,
-    ) -> Result<(Response<Incoming>, Connection), Error> {
-        while let Some(mut connection) = self.take() {
-            match connection.try_send_request(request).await {
-                Ok(answer) => return Ok((answer, connection)),
-                Err(mut error) => match error.take_message() {
-                    // It was closed in this moment, before anything of the request left.
-                    Some(unsent) => request = unsent,
-                    None => return Err(Error::Broken(error.into_error())),
-                },
+    /// Sends a request, over a kept connection if there is one, and waits for the head of the answer. `head` has the
+    /// headers that the runtime is to see, none about the body's length among them.
+    pub(super) async fn send<B>(self: &Arc<Self>, head: &Parts, body: B) -> Result<Response<Answer>, Error>
+    where
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+    {
+        let mut question = Question::new(head, body);
+        while let Some(mut link) = self.take() {
+            match exchange(&mut link, &mut question).await {
+                Ok(head) => return Ok(self.answer(head, link)),
+                // It was closed in this moment, before anything of the request left.
+                Err(_) if !question.has_left() => {}
+                Err(error) => return Err(Error::Broken(error)),
             }
         }
-        let mut connection = neighbour::connect(&self.target, CONNECT)
+        let mut link = tokio::time::timeout(CONNECT, Link::open(&self.target))
             .await
+            .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
             .map_err(Error::Unreachable)?;
-        let answer = connection.send_request(request).await.map_err(Error::Broken)?;
-        Ok((answer, connection))
+        let head = exchange(&mut link, &mut question).await.map_err(Error::Broken)?;
+        Ok(self.answer(head, link))
+    }
+
+    fn answer(self: &Arc<Self>, head: Head, link: Link) -> Response<Answer> {
+        let body = Answer::new(link, head.framing, head.keeps, Arc::clone(self));
+        let mut answer = Response::new(body);
+        *answer.status_mut() = head.status;
+        *answer.headers_mut() = head.headers;
+        answer
     }
 
     /// Takes back a connection whose answer was read to its end.
-    pub(super) fn keep(&self, connection: Connection) {
-        if connection.is_closed() {
-            return;
-        }
+    fn keep(&self, link: Link) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if let Some((_, oldest)) = idle.first()
@@ -83,7 +103,7 @@ impl Upstream {
         {
             idle.remove(0);
         }
-        idle.push((connection, now));
+        idle.push((link, now));
     }
 
     /// Closes connections that are too old to be used again, without end: a runtime must not hold them until somebody
@@ -96,18 +116,67 @@ impl Upstream {
         }
     }
 
-    /// The connection that was used last and can be used again. One that is not ready still has something of its
-    /// last exchange to send; it is closed.
-    fn take(&self) -> Option<Connection> {
+    /// The connection that was used last and can be used again.
+    fn take(&self) -> Option<Link> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some((connection, since)) = idle.pop() {
+        while let Some((link, since)) = idle.pop() {
             if since.elapsed() >= KEPT {
                 // Those before it are older.
                 idle.clear();
-            } else if connection.is_ready() {
-                return Some(connection);
+            } else if link.is_quiet() {
+                return Some(link);
             }
         }
         None
+    }
+}
+
+/// Sends the question and waits for the head of its answer, which may come before all of the question left.
+async fn exchange<B>(link: &mut Link, question: &mut Question<B>) -> io::Result<Head>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+{
+    let mut sent = Sent::Some;
+    poll_fn(|cx| {
+        if sent == Sent::Some {
+            sent = match question.poll_send(link, cx) {
+                Poll::Pending => Sent::Some,
+                Poll::Ready(Ok(())) => Sent::All,
+                // A runtime that takes no more of it may have said why.
+                Poll::Ready(Err(error)) if question.has_left() && is_closed(&error) => Sent::Cut,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            };
+        }
+        let mut head = ready!(poll_head(link, question.method(), cx))?;
+        head.keeps &= sent == Sent::All;
+        Poll::Ready(Ok(head))
+    })
+    .await
+}
+
+/// How much of a question left.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    Some,
+    All,
+    /// As much as the runtime took.
+    Cut,
+}
+
+fn is_closed(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
+}
+
+fn poll_head(link: &mut Link, method: &Method, cx: &mut Context<'_>) -> Poll<io::Result<Head>> {
+    loop {
+        if !link.buffer.is_empty()
+            && let Some(head) = head::take(&mut link.buffer, method)?
+        {
+            return Poll::Ready(Ok(head));
+        }
+        if ready!(link.poll_fill(cx))? == 0 {
+            let text = "it closed the connection without an answer";
+            return Poll::Ready(Err(io::Error::new(ErrorKind::UnexpectedEof, text)));
+        }
     }
 }

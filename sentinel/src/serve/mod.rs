@@ -3,13 +3,13 @@
 //! One loop owns the state. Tasks do the work and tell what happened; [`step`] says what that means; the loop
 //! carries out what it asks for. Nothing else changes the state.
 
+mod admin;
 mod report;
 mod tasks;
 
 pub(crate) use report::{SETTINGS, cause, write_report};
 
 use std::io;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,8 +63,7 @@ pub(crate) async fn serve(config: Config, fenced: Fenced) -> anyhow::Result<Exit
         driver.audit.clone(),
         driver.billing.clone(),
     );
-    let router = router.into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(async move { axum::serve(admin, router).await });
+    tokio::spawn(admin::serve(admin, router));
     driver.keep_audit();
     driver.bill()?;
     driver.events.send(Event::Started);
@@ -126,12 +125,8 @@ impl Driver {
             client = client.client_certificate(&pair.cert, &pair.key);
         }
         let tls = config.public_tls.as_ref().map(proxy::tls_acceptor).transpose();
-        let audit = Audit::open(
-            config.audit_path.as_deref(),
-            &config.contract_id,
-            &config.asset_id,
-        )
-        .map_err(|error| anyhow::anyhow!("TB_AUDIT_PATH: {error}; is the directory writable?"))?;
+        let audit = Audit::open(Some(&config.audit_path), &config.contract_id, &config.asset_id)
+            .map_err(|error| anyhow::anyhow!("TB_AUDIT_PATH: {error}; is the directory writable?"))?;
         let (events, happened) = Events::channel();
         let driver = Self {
             shared: Shared::new(),
@@ -207,6 +202,8 @@ impl Driver {
         match serving {
             Ok(serving) => {
                 self.public = Some(serving);
+                // Fetching and decrypting took room that serving does not need.
+                trustbridge_secret_page::give_back_free_pages();
                 tracing::info!(%address, tls = self.tls.is_some(), "the public port is open");
             }
             Err(error) => {

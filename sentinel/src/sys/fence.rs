@@ -20,13 +20,12 @@ use crate::config::{Attestation, CertPair, Config};
 /// What is asked for; a kernel that knows less gives what it has.
 const NEWEST: ABI = ABI::V6;
 
-/// Names, certificates and what a resolver reads, whose files are replaced while the process lives; the process's own
-/// view of itself and of its limits; the machine's id; the source of random numbers, and the device that says whether
-/// it is ready: what links statically asks both.
-const SYSTEM: [&str; 7] = [
+/// Names, certificates and what a resolver reads, whose files are replaced while the process lives; the process's
+/// limits; the machine's id; the source of random numbers, and the device that says whether it is ready: what links
+/// statically asks both. Nothing of `/proc`: a rule is for an inode, and the kernel makes new ones there whenever it
+/// dropped the old ones from its caches, so what is open at first would be closed later.
+const SYSTEM: [&str; 5] = [
     "/etc",
-    "/proc/self",
-    "/proc/meminfo",
     "/sys/fs/cgroup",
     "/sys/class/dmi/id/product_uuid",
     "/dev/urandom",
@@ -101,7 +100,7 @@ impl Fence {
                 .filter_map(|path| folder_of(path)),
         );
         let mut write = BTreeSet::from([config.target_dir.clone(), config.state_dir.clone()]);
-        write.extend(config.audit_path.as_deref().and_then(folder_of));
+        write.extend(folder_of(&config.audit_path));
         Self {
             read,
             write,
@@ -254,7 +253,7 @@ mod tests {
                 fs::remove_file(place.join("b")).unwrap();
             }
             fs::write(dir.path().join("termination-log"), "why").unwrap();
-            assert!(fs::read("/etc/hosts").is_ok() && fs::read("/proc/self/cgroup").is_ok());
+            assert!(fs::read("/etc/hosts").is_ok() && fs::read_dir("/sys/fs/cgroup").is_ok());
             // A file that is not among them: by its name, by a link that somebody put in place, for writing.
             assert!(denied(&fs::read(&secret)) && denied(&fs::read(&swapped)));
             assert!(denied(&fs::write(outside.path().join("new"), "x")));
@@ -264,6 +263,22 @@ mod tests {
             assert!(denied(&program), "{program:?}");
         });
         assert!(fs::read(&secret).is_ok());
+    }
+
+    /// What is needed of `/proc` was read before: behind the fence its files come and go with the kernel's caches.
+    #[test]
+    fn the_control_group_is_known_behind_the_fence() {
+        let dir = tempfile::tempdir().unwrap();
+        let fence = Fence::of(&config(dir.path(), &[]));
+        let own = fs::read_to_string("/proc/self/cgroup").unwrap();
+        assert_eq!(crate::decrypt::control_group(), own);
+        apart(|| {
+            fence.close().unwrap();
+            for file in ["/proc/self/cgroup", "/proc/meminfo"] {
+                assert!(denied(&fs::read(file)), "{file}");
+            }
+            assert_eq!(crate::decrypt::control_group(), own);
+        });
     }
 
     #[test]

@@ -7,9 +7,25 @@
 
 mod json;
 mod sse;
+mod unasked;
 
 use json::Scan;
+pub(crate) use json::{Asked, Wish};
 use sse::Events;
+pub(crate) use unasked::Unasked;
+
+const EVENT_STREAM: &str = "text/event-stream";
+
+/// Whether an answer of this `content-type` is a stream of events.
+pub(crate) fn is_stream(content_type: Option<&str>) -> bool {
+    essence(content_type) == EVENT_STREAM
+}
+
+/// The type without its parameters, in lower case.
+fn essence(content_type: Option<&str>) -> String {
+    let kind = content_type.unwrap_or_default().split(';').next();
+    kind.unwrap_or_default().trim().to_ascii_lowercase()
+}
 
 /// Counts of one answer, so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,13 +55,8 @@ pub(crate) enum Reader {
 impl Reader {
     /// By the answer's `content-type`.
     pub(crate) fn of(content_type: Option<&str>) -> Self {
-        let kind = content_type
-            .unwrap_or_default()
-            .split(';')
-            .next()
-            .unwrap_or_default();
-        let kind = kind.trim().to_ascii_lowercase();
-        if kind == "text/event-stream" {
+        let kind = essence(content_type);
+        if kind == EVENT_STREAM {
             Self::Stream(Events::default())
         } else if kind == "application/json" || kind.ends_with("+json") {
             Self::Document(Scan::default())
