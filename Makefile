@@ -41,6 +41,7 @@ test-campaign: ## Kills the operator at every distinct write of its own, CI size
 .PHONY: campaign
 campaign: cluster-up ## The full size of the crash campaign; writes its report into docs/benchmarks/
 	@$(RELEASE)/tb-campaign --full
+	@$(STATIC) TB_SIMULATION=full cargo test --release --target $(TARGET) --package trustbridge-operator --lib simulation -- --nocapture
 
 .PHONY: bins cluster-up cluster-down cluster-doctor
 bins: ## Builds every program, static
