@@ -171,7 +171,7 @@ from pod to pod. */}}
 {{- $replicas := int (dig "replicas" 0 $status) -}}
 {{- $updated := int (dig "updatedReplicas" 0 $status) -}}
 {{- $available := int (dig "availableReplicas" 0 $status) -}}
-{{- if and (eq $told $digest) $seen (eq $replicas $updated $available) -}}true{{- end -}}
+{{- if and (eq $told $digest) $seen (eq $replicas $updated) (eq $replicas $available) -}}true{{- end -}}
 {{- end }}
 
 {{/* The words of sentinels that webhooks of before may still inject, a list of lists. An upgrade that changes them adds

@@ -23,6 +23,7 @@ use trustbridge_domain::phase::InvoicePhase;
     doc = "What a buyer owes for one order, schedule and period, with everything that it follows from: whoever holds it can rate it again. Written by the operator; a seller settles its doubts by `spec.resolution`.",
     validation = Rule::new("self.spec.orderRef == oldSelf.spec.orderRef").message("`spec.orderRef` must not change: an invoice is of one order").field_path(".spec.orderRef"),
     validation = Rule::new("!has(oldSelf.spec.resolution) || (has(self.spec.resolution) && self.spec.resolution == oldSelf.spec.resolution)").message("`spec.resolution` is set once and must not change").field_path(".spec.resolution"),
+    validation = Rule::new("has(oldSelf.spec.resolution) || !has(self.spec.resolution) || !has(oldSelf.status) || !has(oldSelf.status.phase) || oldSelf.status.phase == 'Draft'").message("`spec.resolution` must not be set once the invoice is issued: what was signed stays").field_path(".spec.resolution"),
     selectable = ".spec.orderRef.name",
     printcolumn(name = "Order", type_ = "string", json_path = ".spec.orderRef.name"),
     printcolumn(name = "Schedule", type_ = "string", json_path = ".spec.basis.schedule"),

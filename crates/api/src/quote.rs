@@ -114,7 +114,7 @@ pub struct PersonsPrice {
 /// Observed state of a Quote. What the digest is made over stands at this level: [`QuoteDocument`].
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(oldSelf.digest) || (has(self.digest) && self.digest == oldSelf.digest && has(self.signature) && self.signature == oldSelf.signature)").message("`digest` and `signature` must not change: what was issued stays"))]
+#[x_kube(validation = Rule::new("!has(oldSelf.digest) || (has(self.digest) && self.digest == oldSelf.digest && has(self.signature) == has(oldSelf.signature) && (!has(self.signature) || self.signature == oldSelf.signature))").message("`digest` and `signature` must not change: what was issued stays"))]
 pub struct QuoteStatus {
     /// Generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]

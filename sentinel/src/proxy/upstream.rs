@@ -74,7 +74,7 @@ impl Upstream {
             match exchange(&mut link, &mut question).await {
                 Ok(head) => return Ok(self.answer(head, link)),
                 // It was closed in this moment, before anything of the request left.
-                Err(_) if !question.has_left() => {}
+                Err(_) if question.is_whole() => {}
                 Err(error) => return Err(Error::Broken(error)),
             }
         }
@@ -143,7 +143,7 @@ where
                 Poll::Pending => Sent::Some,
                 Poll::Ready(Ok(())) => Sent::All,
                 // A runtime that takes no more of it may have said why.
-                Poll::Ready(Err(error)) if question.has_left() && is_closed(&error) => Sent::Cut,
+                Poll::Ready(Err(error)) if !question.is_whole() && is_closed(&error) => Sent::Cut,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
             };
         }

@@ -216,7 +216,7 @@ fn a_verdict_says_which_line_differs() {
         "{findings}"
     );
     let mut early = right;
-    early["status"]["bill"]["issuedOn"] = json!("2026-01-16");
+    early["status"]["bill"]["issuedOn"] = json!("2026-01-15");
     assert!(
         judged(&early, &[])
             .join("\n")

@@ -1,7 +1,7 @@
 //! Whether an invoice is what its basis comes to, and what its seller signed.
 
 use super::basis::{Basis, Bill, Document, SIGNED_KIND};
-use crate::calendar::{DAY_MS, date_of_ms, parse_date};
+use crate::calendar::{date_of_ms, parse_date};
 use crate::canonical::signed_text;
 use crate::money::minor_to_decimal;
 use data_encoding::HEXLOWER;
@@ -212,11 +212,8 @@ fn rate(verdict: &mut Verdict, basis: &Basis, bill: &Bill) {
         Ok(day) => day,
         Err(error) => return verdict.findings.push(error.to_string()),
     };
-    let grace = i64::from(basis.policy.finalize_after_days).saturating_mul(DAY_MS);
-    // What ended is billed at once; what runs on, when its grace is over.
-    let earliest = basis
-        .ended_ms
-        .unwrap_or_else(|| basis.period.to_ms.saturating_add(grace));
+    // Whether the days of grace had to be waited for is not in it: an order that ended later is billed at once.
+    let earliest = basis.ended_ms.unwrap_or(basis.period.to_ms);
     if date_of_ms(earliest).is_none_or(|day| issued_on < day) {
         verdict.findings.push(format!(
             "`status.bill.issuedOn` is '{issued_on}', before the period could be billed"

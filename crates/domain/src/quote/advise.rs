@@ -168,12 +168,11 @@ impl<'a> Case<'a> {
     /// Why a person must approve the sum.
     fn above_the_limit(&self, bundle: &Bundle) -> Option<String> {
         let limit = self.profile.approval_limit_minor?;
-        // Without hours a week a month cannot be estimated: the longest month is what it can come to.
-        let cost = bundle.month_minor.or_else(|| {
-            let longest = i64::try_from(LONGEST_MONTH_HOURS).ok()?;
-            let metered = bundle.totals.hourly_minor.checked_mul(longest)?;
-            metered.checked_add(bundle.totals.monthly_minor)
-        })?;
+        // What it can come to, and not what the buyer expects: nobody stops an order at the hours that were named.
+        let longest = i64::try_from(LONGEST_MONTH_HOURS).ok()?;
+        let metered = bundle.totals.hourly_minor.checked_mul(longest);
+        let cost = metered.and_then(|metered| metered.checked_add(bundle.totals.monthly_minor));
+        let cost = cost.unwrap_or(i64::MAX);
         (cost > limit).then(|| {
             format!(
                 "a month of {} is above the approval limit of {}",

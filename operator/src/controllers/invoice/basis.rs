@@ -71,12 +71,19 @@ pub(super) fn ended_ms(account: &Account) -> Option<i64> {
     if !is_ending || !account.tunepods.iter().all(|t| is_wiped(t) && is_read(t)) {
         return None;
     }
-    let asked = status.termination_steps.first().map(|step| &step.started_at);
     let ends = account
         .tunepods
         .iter()
         .flat_map(|t| intervals(t).iter().filter_map(|i| i.to.as_ref()));
-    ends.chain(asked).map(ms).max()
+    ends.map(ms).chain(asked_ms(account)).max()
+}
+
+/// When the end was asked for; the order never ends before that.
+pub(super) fn asked_ms(account: &Account) -> Option<i64> {
+    let steps = account.order.status.as_ref().map(|s| &s.termination_steps);
+    steps
+        .and_then(|steps| steps.first())
+        .map(|step| ms(&step.started_at))
 }
 
 /// The basis of one invoice.

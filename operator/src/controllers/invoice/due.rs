@@ -1,7 +1,7 @@
 //! Which periods of an order are to be billed by now. Pure.
 
 use super::Account;
-use super::basis::{ended_ms, first_ready_ms, terms_of};
+use super::basis::{asked_ms, ended_ms, first_ready_ms, terms_of};
 use crate::controllers::execute;
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -39,7 +39,13 @@ pub(super) fn periods(account: &Account, now: Timestamp) -> Vec<(Schedule, Perio
         ended_ms: ended,
     };
     let grace = i64::from(terms.invoicing.policy.finalize_after_days).saturating_mul(DAY_MS);
-    let through = ended.map_or_else(|| now.as_millisecond().saturating_sub(grace), |_| i64::MAX);
+    let past = now.as_millisecond().saturating_sub(grace);
+    let through = match (ended, asked_ms(account)) {
+        (Some(_), _) => i64::MAX,
+        // Its end is not known yet, but not before it was asked for: what touches that day or month waits for the end.
+        (None, Some(asked)) => past.min(asked.saturating_sub(1)),
+        (None, None) => past,
+    };
     let sold = |model| terms.lines.iter().any(|line| line.model == model);
     let schedules = [
         sold(BillingModel::Hourly).then_some(Schedule::Metered(terms.invoicing.metered_cadence)),

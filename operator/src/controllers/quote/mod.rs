@@ -25,7 +25,7 @@ use crate::controllers::execute;
 use crate::seller::{self, Seller};
 use kube::ResourceExt;
 use kube::api::Api;
-use kube::core::PartialObjectMeta;
+use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
@@ -126,12 +126,13 @@ async fn observe(ctx: &Context, quote: &Quote) -> Result<Option<Observed>, Error
             seller,
         }));
     }
-    let offers = match &quote.spec.offer_ref {
-        Some(wanted) => {
-            let offer: Option<Offer> = ctx.writer.get(None, &wanted.name).await?;
-            offer.into_iter().collect()
-        }
-        None => ctx.writer.list_cluster::<Offer>().await?,
+    let offers: Vec<Offer> = if let Some(wanted) = &quote.spec.offer_ref {
+        let offer: Option<Offer> = ctx.writer.get(None, &wanted.name).await?;
+        offer.into_iter().collect()
+    } else {
+        // An offer that cannot be read is its own trouble, and nobody else's quote.
+        let all = ctx.writer.list_cluster::<DeserializeGuard<Offer>>().await?;
+        all.into_iter().filter_map(|offer| offer.0.ok()).collect()
     };
     let seller = seller::observe(ctx).await?;
     Ok(Some(Observed {

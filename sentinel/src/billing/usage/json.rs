@@ -85,13 +85,36 @@ pub(crate) struct Wish {
 }
 
 /// What a client asked to be told in a stream; `OpenAI`'s `stream_options`, and vLLM's member of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Asked {
     /// The total, in an event of its own at the end.
     pub(crate) include_usage: bool,
     /// The count so far, in every event; only together with the total.
     pub(crate) continuous_usage_stats: bool,
+}
+
+/// Members as clients write them: absent, `null`, or a truth value.
+#[derive(Deserialize)]
+struct StreamOptions {
+    include_usage: Option<bool>,
+    continuous_usage_stats: Option<bool>,
+}
+
+impl Asked {
+    /// What cannot be read may be a wish in words that the runtime understands: nothing is taken out then.
+    fn read(object: &[u8]) -> Self {
+        let read: Option<StreamOptions> = serde_json::from_slice(object).ok();
+        read.map_or(
+            Self {
+                include_usage: true,
+                continuous_usage_stats: true,
+            },
+            |options| Self {
+                include_usage: options.include_usage == Some(true),
+                continuous_usage_stats: options.continuous_usage_stats == Some(true),
+            },
+        )
+    }
 }
 
 /// The shapes of `OpenAI`'s and Anthropic's APIs in one.
@@ -148,8 +171,7 @@ impl Wish {
         }
         for byte in bytes {
             if let Some(found) = self.finder.feed(*byte) {
-                // What is no such object asks for nothing; the runtime refuses it.
-                self.asked = serde_json::from_slice(&found).unwrap_or_default();
+                self.asked = Asked::read(&found);
             }
         }
     }

@@ -159,5 +159,16 @@ fn the_request_says_what_is_asked_for() {
     let both =
         "{\"stream_options\": {\"include_usage\":true, \"continuous_usage_stats\": true, \"more\":{}}}";
     assert!(Unasked::of(asked(both)).is_none());
-    assert_eq!(asked("{\"stream_options\":{\"include_usage\":\"yes\"}}"), NOTHING);
+    let null = "{\"stream_options\":{\"include_usage\":true,\"continuous_usage_stats\":null}}";
+    assert_eq!(asked(null), TOTAL);
+    let words = "{\"stream_options\":{\"include_usage\":\"yes\"}}";
+    let all = Asked {
+        continuous_usage_stats: true,
+        ..TOTAL
+    };
+    assert_eq!(
+        asked(words),
+        all,
+        "nothing is taken out of what may have been asked for"
+    );
 }

@@ -77,7 +77,8 @@ fn up_to(left: &mut u64, buffer: &mut BytesMut) -> Bytes {
 fn next(place: Place, buffer: &mut BytesMut) -> io::Result<Option<Framing>> {
     match place {
         Place::Size => match httparse::parse_chunk_size(buffer) {
-            Ok(Status::Complete((line, size))) => {
+            // A line without a digit is read as a size of 0.
+            Ok(Status::Complete((line, size))) if buffer.first().is_some_and(u8::is_ascii_hexdigit) => {
                 buffer.advance(line);
                 let place = if size == 0 {
                     Place::Trailers

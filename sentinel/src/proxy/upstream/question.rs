@@ -27,8 +27,10 @@ pub(super) struct Question<B> {
     is_chunked: bool,
     /// All of the body waits or left.
     has_all: bool,
-    /// Something left: it cannot be asked anew.
-    has_left: bool,
+    /// Bytes of the body that are still to come, where the head says how many there are.
+    to_come: Option<u64>,
+    /// Something left, or the body broke off: it cannot be asked anew.
+    is_spent: bool,
 }
 
 impl<B> Question<B>
@@ -46,7 +48,8 @@ where
             has_all: body.is_end_stream(),
             body,
             is_chunked: length.is_none(),
-            has_left: false,
+            to_come: length,
+            is_spent: false,
         }
     }
 
@@ -54,8 +57,10 @@ where
         &self.method
     }
 
-    pub(super) fn has_left(&self) -> bool {
-        self.has_left
+    /// Whether it may be asked anew on another connection: nothing of it left, and all of its body is still there. A head
+    /// must never go out whose body will not follow: what comes next on that connection would be taken for it.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.is_spent
     }
 
     /// Ready when all of it left.
@@ -73,7 +78,7 @@ where
             if written == 0 {
                 return Poll::Ready(Err(ErrorKind::WriteZero.into()));
             }
-            self.has_left = true;
+            self.is_spent = true;
             while let Some(piece) = self.waiting.front_mut() {
                 if written < piece.len() {
                     piece.advance(written);
@@ -94,11 +99,14 @@ where
             };
             match frame {
                 Some(frame) => {
-                    let data = frame.map_err(io::Error::other)?.into_data().unwrap_or_default();
-                    self.add(data);
+                    let frame = frame.map_err(|error| self.broken(error))?;
+                    self.add(frame.into_data().unwrap_or_default())?;
                     self.has_all = !self.is_chunked && self.body.is_end_stream();
                 }
                 None => self.has_all = true,
+            }
+            if self.has_all && self.to_come.is_some_and(|bytes| bytes > 0) {
+                return Err(self.broken("the body is shorter than its length"));
             }
             if self.has_all && self.is_chunked {
                 self.waiting.push_back(Bytes::from_static(b"0\r\n\r\n"));
@@ -111,10 +119,19 @@ where
         })
     }
 
-    fn add(&mut self, data: Bytes) {
+    fn broken(&mut self, why: impl Into<BoxError>) -> io::Error {
+        self.is_spent = true;
+        io::Error::other(why)
+    }
+
+    fn add(&mut self, data: Bytes) -> io::Result<()> {
         // An empty chunk would be the last one.
         if data.is_empty() {
-            return;
+            return Ok(());
+        }
+        if let Some(bytes) = self.to_come {
+            let left = bytes.checked_sub(data.len() as u64);
+            self.to_come = Some(left.ok_or_else(|| self.broken("the body is longer than its length"))?);
         }
         if self.is_chunked {
             self.waiting
@@ -124,6 +141,7 @@ where
         if self.is_chunked {
             self.waiting.push_back(Bytes::from_static(b"\r\n"));
         }
+        Ok(())
     }
 }
 

@@ -247,3 +247,64 @@ async fn a_connection_on_which_something_came_unasked_is_not_used_again() {
     tokio::task::yield_now().await;
     assert!(!link.is_quiet());
 }
+
+/// A body of 300 bytes by its head, of which the client sends some or none; what follows is told once, as hyper tells it.
+struct BrokenOff(std::collections::VecDeque<Result<Frame<Bytes>, std::io::Error>>);
+
+impl hyper::body::Body for BrokenOff {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        std::task::Poll::Ready(self.0.pop_front())
+    }
+
+    fn size_hint(&self) -> hyper::body::SizeHint {
+        hyper::body::SizeHint::with_exact(300)
+    }
+}
+
+/// A head without the body that it promises would make the next request of that connection its body.
+#[tokio::test]
+async fn a_request_whose_body_broke_off_reaches_no_connection_whole() {
+    let broke = || Err(std::io::Error::other("the client left"));
+    let some = || Ok(Frame::data(Bytes::from_static(b"abc")));
+    for (frames, may_leave) in [
+        (vec![broke()], false),
+        (vec![], false),
+        (vec![some(), broke()], true),
+    ] {
+        let upstream = upstream();
+        let mut far = Vec::new();
+        for _ in 0..2 {
+            let (near, other) = UnixStream::pair().unwrap();
+            upstream.keep(Link::over_unix(near));
+            far.push(other);
+        }
+        let head = Request::get("/x").body(()).unwrap().into_parts().0;
+        let refused = upstream.send(&head, BrokenOff(frames.into())).await;
+        assert!(
+            matches!(refused, Err(super::Error::Broken(_))),
+            "asked once and not again"
+        );
+        drop(upstream);
+        let mut left = Vec::new();
+        for mut other in far {
+            other.read_to_end(&mut left).await.unwrap();
+        }
+        assert!(may_leave || left.is_empty(), "{}", String::from_utf8_lossy(&left));
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_as_long_as_its_head_says() {
+    let more = Ok(Frame::data(Bytes::from(vec![b'x'; 301])));
+    let (near, _far) = UnixStream::pair().unwrap();
+    let head = Request::post("/x").body(()).unwrap().into_parts().0;
+    let mut question = Question::new(&head, BrokenOff([more].into()));
+    assert!(exchange(&mut Link::over_unix(near), &mut question).await.is_err());
+    assert!(!question.is_whole());
+}

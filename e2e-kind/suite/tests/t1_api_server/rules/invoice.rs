@@ -6,21 +6,28 @@ use serde_json::{Value, json};
 
 /// Every rule of an Invoice.
 pub(super) fn rules() -> Vec<Rule> {
+    of_spec().into_iter().chain(of_status()).collect()
+}
+
+fn issued(total: i64) -> Value {
+    json!({"status": {
+        "bill": {"lines": [], "totalMinor": total, "issuedOn": "2026-01-12", "dueOn": "2026-01-12", "isSent": true,
+            "tax": "not_included"},
+        "digest": SHA, "publicKey": SHA, "signature": {"keyId": "k", "algorithm": "Ed25519", "value": "v"},
+    }})
+}
+
+/// What was issued, with `value` at a place of it.
+fn with(path: &str, value: Value) -> Value {
+    let mut patch = issued(175);
+    let (parent, name) = path.rsplit_once('/').unwrap();
+    patch.pointer_mut(parent).unwrap()[name] = value;
+    patch
+}
+
+fn of_spec() -> Vec<Rule> {
     let labelled = json!({"metadata": {"labels": {"note": "x"}}});
     let resolved = |reason: &str| json!({"spec": {"resolution": {"reason": reason}}});
-    let issued = |total: i64| {
-        json!({"status": {
-            "bill": {"lines": [], "totalMinor": total, "issuedOn": "2026-01-12", "dueOn": "2026-01-12", "isSent": true,
-                "tax": "not_included"},
-            "digest": SHA, "publicKey": SHA, "signature": {"keyId": "k", "algorithm": "Ed25519", "value": "v"},
-        }})
-    };
-    let with = |path: &str, value: Value| {
-        let mut patch = issued(175);
-        *patch.pointer_mut(path).unwrap() = value;
-        patch
-    };
-    let seen = json!({"status": {"observedGeneration": 1}});
     vec![
         update(
             "Invoice",
@@ -40,9 +47,22 @@ pub(super) fn rules() -> Vec<Rule> {
             "Invoice",
             "`spec.resolution` is set once and must not change",
             resolved("looked at"),
-            labelled,
+            labelled.clone(),
             resolved("looked at again"),
         ),
+        update(
+            "Invoice",
+            "`spec.resolution` must not be set once the invoice is issued: what was signed stays",
+            with("/status/phase", "Issued".into()),
+            labelled,
+            resolved("too late"),
+        ),
+    ]
+}
+
+fn of_status() -> Vec<Rule> {
+    let seen = json!({"status": {"observedGeneration": 1}});
+    vec![
         update(
             "Invoice",
             "`bill` must not be taken away: what was issued stays",

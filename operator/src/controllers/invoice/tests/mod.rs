@@ -203,6 +203,38 @@ fn an_order_that_ended_is_billed_at_once_and_to_its_end() {
     assert!(is_billed_to_the_end(&after, &left) && left.is_empty());
 }
 
+/// An end that takes months must not be billed as if the order ran on: what its last day and month come to is known
+/// when it is over.
+#[test]
+fn what_the_end_falls_into_waits_for_it() {
+    let mut account = ended();
+    account.tunepods[0].status.as_mut().unwrap().phase = TunePodPhase::Wiping;
+    let due = |account: &Account| due::periods(account, at("2026-03-20T00:00:00Z"));
+    let begins: Vec<i64> = due(&account).iter().map(|(_, period)| period.from_ms).collect();
+    assert_eq!(
+        begins,
+        [at("2026-01-15T00:00:00Z").as_millisecond()],
+        "the day before, and neither the day of the end nor its month"
+    );
+    account.tunepods[0].status.as_mut().unwrap().phase = TunePodPhase::Wiped;
+    assert_eq!(due(&account), due::periods(&ended(), at("2026-01-16T12:05:00Z")));
+}
+
+/// What the operator issues is what the verifier accepts, also of an order that ended.
+#[test]
+fn what_is_issued_is_verified() {
+    let (store, _) = settled(&ended(), "2026-01-16T12:05:00Z");
+    for invoice in store.0.values() {
+        let basis = &invoice.spec.basis;
+        let bill = invoice.status.as_ref().and_then(|s| s.bill.as_ref()).unwrap();
+        let issued: jiff::civil::Date = bill.issued_on.parse().unwrap();
+        let earliest = basis.ended_ms.unwrap_or(basis.period.to_ms);
+        let earliest = Timestamp::from_millisecond(earliest).unwrap().to_string();
+        assert!(bill.issued_on.as_str() >= &earliest[..10], "{}", bill.issued_on);
+        assert_eq!(&basis.bill(issued).unwrap(), bill);
+    }
+}
+
 #[test]
 fn nothing_ends_before_it_is_wiped_and_read() {
     let mut unread = ended();

@@ -103,7 +103,10 @@ pub(super) fn store(seen: &Observed, status: &mut TunePodStatus, now: Timestamp)
         }
         Some((_, Some(record))) if record.spec != spec => {
             let name = book::name(&seen.tunepod, &seen.org, entry.day);
-            let text = format!("UsageRecord {name} is not of this TunePod; delete it");
+            let text = format!(
+                "UsageRecord {name} is not of this TunePod, and somebody made it by hand; \
+                 an administrator takes the policy binding trustbridge-kept-records away, deletes it, and puts it back"
+            );
             unwritable(seen, status, &text, now);
             (Vec::new(), Some(SILENT))
         }

@@ -330,6 +330,20 @@ fn own_object(operation: &str, resource: &str, name: &str, namespace: &str) -> V
     request
 }
 
+/// The same of a Secret of that type.
+fn typed(mut request: Value, type_: &str) -> Value {
+    for place in ["object", "oldObject"] {
+        if let Some(Value::Object(secret)) = request["request"].get_mut(place) {
+            secret.insert("type".to_owned(), type_.into());
+        }
+    }
+    request
+}
+
+fn opaque(request: Value) -> Value {
+    typed(request, "Opaque")
+}
+
 fn operator() -> (Vec<Value>, Vec<Value>) {
     let pods = |namespace: &str, user| {
         let mut request = about(
@@ -364,7 +378,7 @@ fn operator() -> (Vec<Value>, Vec<Value>) {
     let (key, home) = ("trustbridge-seller-key", "trustbridge-system");
     (
         vec![
-            own_object("CREATE", "secrets", key, home),
+            opaque(own_object("CREATE", "secrets", key, home)),
             pods("tb-acme", OPERATOR),
             space("tb-acme"),
             binding("tb-acme", "ClusterRole", "trustbridge-buyer"),
@@ -373,10 +387,15 @@ fn operator() -> (Vec<Value>, Vec<Value>) {
         ],
         vec![
             pods("default", OPERATOR),
-            own_object("DELETE", "secrets", key, home),
-            own_object("CREATE", "secrets", "another", home),
-            own_object("CREATE", "secrets", key, "default"),
-            own_object("CREATE", "configmaps", key, home),
+            opaque(own_object("DELETE", "secrets", key, home)),
+            opaque(own_object("CREATE", "secrets", "another", home)),
+            opaque(own_object("CREATE", "secrets", key, "default")),
+            // The token controller would put the token of any account into it.
+            typed(
+                own_object("CREATE", "secrets", key, home),
+                "kubernetes.io/service-account-token",
+            ),
+            opaque(own_object("CREATE", "configmaps", key, home)),
             space("default"),
             binding("tb-acme-protected", "ClusterRole", "trustbridge-buyer"),
             binding("tb-acme", "Role", "trustbridge-buyer"),
