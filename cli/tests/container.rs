@@ -67,10 +67,10 @@ impl Bench {
     }
 
     /// An image in buildah's store with one file in it.
-    fn base(&self, name: &str, path: &str, content: &[u8]) {
+    fn base(&self, name: &str, path: &str, bytes: &[u8]) {
         let context = self.folder.path().join(format!("context-{name}"));
         fs::create_dir(&context).unwrap();
-        fs::write(context.join("file"), content).unwrap();
+        fs::write(context.join("file"), bytes).unwrap();
         fs::write(
             context.join("Containerfile"),
             format!("FROM scratch\nCOPY file {path}\n"),
@@ -208,7 +208,7 @@ fn an_engine_that_does_not_work_is_passed_over() {
     let docker = bin.join("docker");
     fs::write(&docker, "#!/bin/sh\nexit 1\n").unwrap();
     fs::set_permissions(&docker, fs::Permissions::from_mode(0o755)).unwrap();
-    let build = |path: &str| {
+    let run = |path: &str| {
         bench
             .program(env!("CARGO_BIN_EXE_trustbridge"))
             .env("PATH", path)
@@ -226,13 +226,13 @@ fn an_engine_that_does_not_work_is_passed_over() {
             .output()
             .unwrap()
     };
-    let said = refused(&build(bin.to_str().unwrap()), 69);
+    let said = refused(&run(bin.to_str().unwrap()), 69);
     assert!(
         said.contains("docker") && said.contains("buildah") && said.contains("podman"),
         "{said}"
     );
     let system = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", bin.display());
-    let built = done(&build(&system));
+    let built = done(&run(&system));
     assert_eq!(built["engine"], "buildah");
     assert!(
         built["passed_over"][0].as_str().unwrap().starts_with("docker"),

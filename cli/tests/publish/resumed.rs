@@ -65,21 +65,11 @@ fn a_step_that_failed_is_taken_again_and_the_others_are_not() {
     provider.fails(65, &[]);
     fs::remove_file(provider.path("pub/modelasset.yaml")).unwrap();
     let report = provider.publishes(&[]);
-    let now: Vec<(String, String)> = outcomes(&report);
-    let expected = [
-        "unchanged",
-        "unchanged",
-        "unchanged",
-        "unchanged",
-        "unchanged",
-        "done",
-    ];
-    assert_eq!(
-        now.iter()
-            .map(|(_, outcome)| outcome.as_str())
-            .collect::<Vec<_>>(),
-        expected
-    );
+    let now: Vec<String> = outcomes(&report)
+        .into_iter()
+        .map(|(_, outcome)| outcome)
+        .collect();
+    assert_eq!(now, [["unchanged"; 5].as_slice(), &["done"]].concat());
     assert_eq!(
         fs::read(provider.path("pub/asset.key")).unwrap(),
         key,
@@ -96,10 +86,7 @@ fn killed_at_every_step_it_comes_to_an_end() {
         let begun = Instant::now();
         // The step's record is written before it does anything.
         while provider.state()["steps"][step].is_null() && child.try_wait().unwrap().is_none() {
-            assert!(
-                begun.elapsed() < Duration::from_secs(120),
-                "{step} does not begin"
-            );
+            assert!(begun.elapsed() < Duration::from_mins(2), "{step} does not begin");
             sleep(Duration::from_millis(1));
         }
         child.kill().unwrap();

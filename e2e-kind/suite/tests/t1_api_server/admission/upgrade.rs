@@ -45,7 +45,7 @@ async fn shown(gate: &Arc<Gate>) -> Result<()> {
         tally.before > 0,
         "no pod was made before the webhooks were replaced"
     );
-    settled(gate).await?;
+    settled(gate, NEXT).await?;
     gate.leave_out_bare().await?;
     // A pod of a webhook that was not replaced yet passes the policies; one with an image of nobody's does not.
     let old = whole(gate, Who::Operator);
@@ -88,6 +88,8 @@ pub async fn retried(gate: Arc<Gate>) -> Result<()> {
 }
 
 async fn served_on(gate: &Arc<Gate>) -> Result<()> {
+    // The upgrade of another trial may be just through.
+    settled(gate, install::TAG).await?;
     for attempt in ["first", "retried"] {
         install::sentinel_tag_that_hangs(gate.world(), NEXT).await?;
         // What the policies are told now is what they judge by within seconds.
@@ -106,14 +108,14 @@ async fn served_on(gate: &Arc<Gate>) -> Result<()> {
     Ok(())
 }
 
-/// From now on nothing is refused any more, and soon nobody injects the image before: Helm is through when the new
+/// From now on nothing is refused any more, and soon everybody injects the image of that tag: Helm is through when the new
 /// webhooks are ready, while the last old one still ends and the API server still keeps its connection.
-async fn settled(gate: &Gate) -> Result<()> {
+async fn settled(gate: &Gate, tag: &str) -> Result<()> {
     let mut in_a_row = 0;
     for _ in 0..600 {
         let pod = made(gate).await?;
         let pod = pod.map_err(|why| anyhow::anyhow!("after the upgrade: {why}"))?;
-        in_a_row = if image(&pod).ends_with(NEXT) {
+        in_a_row = if image(&pod).ends_with(tag) {
             in_a_row + 1
         } else {
             0
@@ -123,7 +125,7 @@ async fn settled(gate: &Gate) -> Result<()> {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    bail!("30 s after the upgrade a webhook still injects the image before")
+    bail!("30 s after the upgrade a webhook still injects another image than that of {tag}")
 }
 
 /// Tries pods one after the other until told to stop.

@@ -19,10 +19,10 @@ fn issued(total: i64) -> Value {
 
 /// What was issued, with `value` at a place of it.
 fn with(path: &str, value: Value) -> Value {
-    let mut patch = issued(175);
+    let mut status = issued(175);
     let (parent, name) = path.rsplit_once('/').unwrap();
-    patch.pointer_mut(parent).unwrap()[name] = value;
-    patch
+    status.pointer_mut(parent).unwrap()[name] = value;
+    status
 }
 
 fn of_spec() -> Vec<Rule> {
