@@ -162,7 +162,7 @@ def footprint(kept):
 
 def document(parts, facts):
     """`parts`: what `run.py` kept, by name."""
-    text = ["# The sentinel beside its peers\n", "Written by `make bench-sentinel`.\n", table(["", ""], facts),
+    text = ["# The sentinel beside its peers\n", "Written by `make bench-sentinel`. What was tried, and what stands in the way: [sentinel-designs.md](sentinel-designs.md).\n", table(["", ""], facts),
             "Every contender ran once in each round, another one first in each; medians [min..max]. GB is 1e9 bytes; CPU is that of\n"
             "the program alone; everything lies in memory (tmpfs). \"Faster by\" is the median of the ratios within a round.\n"]
     makers = {"weights": weights, "proxy": proxies, "footprint": footprint}
