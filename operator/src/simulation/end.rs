@@ -39,7 +39,12 @@ fn masked(value: &Value) -> Value {
             Value::Object(
                 kept.map(|(name, value)| {
                     let moment = is_moment(name, value).then(|| "TIME".into());
-                    (name.clone(), moment.unwrap_or_else(|| masked(value)))
+                    let mut value = moment.unwrap_or_else(|| masked(value));
+                    // A map by type, in no order.
+                    if let Some(conditions) = value.as_array_mut().filter(|_| name == "conditions") {
+                        conditions.sort_by_key(|one| one["type"].to_string());
+                    }
+                    (name.clone(), value)
                 })
                 .collect::<Map<_, _>>(),
             )
