@@ -94,7 +94,7 @@ impl Drop for Sentinel {
 /// Addresses are given once in the life of this process, and not to another one at the same time.
 async fn address() -> (Ipv4Addr, TcpListener) {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    loop {
+    for _ in 0..1_000 {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let [_, _, high, low] = number.to_be_bytes();
         let block = 64 + u8::try_from(std::process::id() % 128).unwrap_or_default();
@@ -103,6 +103,7 @@ async fn address() -> (Ipv4Addr, TcpListener) {
             return (ip, listener);
         }
     }
+    panic!("port {ADMIN_PORT} is taken on a thousand loopback addresses; end what listens on all of them")
 }
 
 async fn usage(State(outbox): State<Arc<Mutex<Outbox>>>, Query(asked): Query<Asked>) -> (StatusCode, String) {
