@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use data_encoding::HEXLOWER;
@@ -10,7 +9,7 @@ use trustbridge_domain::audit::{
     Checkpoint, Head, Outcome, Reason, Record, checkpoint_line, record_line, torn_sha256,
 };
 
-use crate::support::{fails, json, ok};
+use crate::support::{fails, json, ok, page_program};
 
 const TS: &str = "2026-01-07T10:00:00.123Z";
 
@@ -93,16 +92,7 @@ impl Writer {
 
 /// The program of the reference page, and whether it accepts this file.
 fn python_accepts(path: &Path) -> bool {
-    let page = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/audit-log.md");
-    let page = fs::read_to_string(page).unwrap();
-    let program = page
-        .split("```python\n")
-        .nth(1)
-        .unwrap()
-        .split("```")
-        .next()
-        .unwrap();
-    let run = Command::new("python3").arg("-c").arg(program).arg(path).output();
+    let run = page_program("audit-log.md").arg(path).output();
     run.unwrap().status.success()
 }
 

@@ -4,8 +4,7 @@
 mod changes;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use data_encoding::HEXLOWER;
@@ -17,7 +16,7 @@ use trustbridge_domain::money::minor_to_decimal;
 use trustbridge_domain::pricing::{BillingModel, QuoteLine};
 
 use self::changes::{with, without};
-use crate::support::{fails, json as told, ok};
+use crate::support::{fails, json as told, ok, page_program};
 
 fn at(text: &str) -> i64 {
     parse_instant("at", text).unwrap()
@@ -132,27 +131,16 @@ fn found(invoice: &Value) -> Vec<String> {
     }
 }
 
-/// What the program of the reference page says of each file; it needs `python3`, and `cryptography` there.
+/// What the program of the reference page says of each file.
 fn python(dir: &Path, invoices: &[Value]) -> Vec<String> {
-    let page = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/invoices.md");
-    let page = fs::read_to_string(page).unwrap();
-    let program = page
-        .split("```python\n")
-        .nth(1)
-        .unwrap()
-        .split("```")
-        .next()
-        .unwrap();
     let names: Vec<String> = (0..invoices.len())
         .map(|index| format!("py-{index}.json"))
         .collect();
     for (name, invoice) in names.iter().zip(invoices) {
         fs::write(dir.join(name), invoice.to_string()).unwrap();
     }
-    let run = Command::new("python3")
+    let run = page_program("invoices.md")
         .current_dir(dir)
-        .arg("-c")
-        .arg(program)
         .args(&names)
         .output()
         .unwrap();

@@ -16,6 +16,8 @@ mod invoice;
 mod keys;
 mod progress;
 mod publication;
+#[path = "../../../crates/tbenc/tests/conformance/environment.rs"]
+mod python;
 mod support;
 mod verification;
 mod waiting;

@@ -6,6 +6,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::python;
+
 /// The program, without anything that the machine's environment would tell it.
 pub fn command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trustbridge"));
@@ -95,4 +97,18 @@ pub fn limited(dir: &Path, limit: &str, line: &str) -> Output {
         };
     }
     shell.args(["-c", &script]).current_dir(dir).output().unwrap()
+}
+
+/// A Python interpreter that is to run the program on that page of the reference; arguments follow.
+pub fn page_program(page: &str) -> Command {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../docs/reference")
+        .join(page);
+    let text = fs::read_to_string(page).unwrap();
+    let (_, program) = text.split_once("```python\n").unwrap();
+    let (program, _) = program.split_once("```").unwrap();
+    let mut command = Command::new(python::interpreter().unwrap());
+    // -E -s: nothing of the user's own packages.
+    command.args(["-E", "-s", "-c", program]);
+    command
 }

@@ -67,12 +67,15 @@ fn every_fault_at_every_call_ends_as_the_clean_run() {
         .flat_map(|at| Fault::ALL.map(|fault| Plan::at(at, fault)))
         .collect();
     let is_full = std::env::var("TB_SIMULATION").is_ok_and(|size| size == "full");
-    // A stride that shares no divisor with the number of faults visits all of them.
-    let stride = if is_full {
+    let mut stride = if is_full {
         1
     } else {
-        (plans.len() / EVERY_DAY).max(1) | 1
+        (plans.len() / EVERY_DAY).max(1)
     };
+    // The faults of a call stand side by side: such a stride would visit the same one at each.
+    if stride % Fault::ALL.len() == 0 {
+        stride += 1;
+    }
     let chosen: Vec<&Plan> = plans.iter().step_by(stride).collect();
     let mut failed = Vec::new();
     let mut met: BTreeMap<&str, usize> = BTreeMap::new();

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 mod attacks;
+mod environment;
 mod interop;
 mod mutation;
 mod property;
