@@ -77,8 +77,9 @@ fn world(random: &mut Random, kills: usize, harm: bool, counts: &Mutex<Counts>) 
         let wait = Duration::from_millis(5);
         (ask.kind == Kind::Range).then(|| ask.usual().whole().after(wait))
     });
-    // In a world that is harmed every kill comes before the last byte, so that another start resumes.
-    let first = if harm { kills } else { random.below(kills + 1) };
+    // In a world that is harmed every kill comes before the last byte, so that another start resumes; in any other
+    // at least the last kill comes after it, so that no seed leaves decryption out.
+    let first = if harm { kills } else { random.below(kills) };
     let (mut hydration, mut decryption) = (0, 0);
     for kill in 0..kills {
         let done = noted(&scene);
