@@ -25,7 +25,7 @@ use boundary::{Fault, Plan};
 use std::collections::BTreeMap;
 use story::{Told, tell};
 
-/// Plans of the size for every day; `TB_SIMULATION=full` plays all.
+/// Plans of the size for every day; `TB_CAMPAIGN=1` plays all.
 const EVERY_DAY: usize = 80;
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -66,7 +66,7 @@ fn every_fault_at_every_call_ends_as_the_clean_run() {
     let plans: Vec<Plan> = (0..clean.calls.len())
         .flat_map(|at| Fault::ALL.map(|fault| Plan::at(at, fault)))
         .collect();
-    let is_full = std::env::var("TB_SIMULATION").is_ok_and(|size| size == "full");
+    let is_full = std::env::var_os("TB_CAMPAIGN").is_some();
     let mut stride = if is_full {
         1
     } else {

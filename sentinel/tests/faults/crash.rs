@@ -64,7 +64,7 @@ fn killed_at_random_points_it_always_completes() {
         world(&mut Random(own.max(1)), kills, number % 3 == 0, &counts);
     });
     let counts = counts.into_inner().unwrap();
-    println!("{counts:?}");
+    println!("{kills} kills: {counts:?}");
     assert_eq!(counts.hydration + counts.decryption, kills);
     assert!(counts.hydration > 0 && counts.decryption > 0 && counts.altered > 0);
 }

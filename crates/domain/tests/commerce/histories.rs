@@ -136,50 +136,93 @@ fn check_months(history: &History, billed: &[Billed]) {
     }
 }
 
+/// What the histories reached: lines, minimum hours, minimum terms.
+#[derive(Clone, Copy, Default)]
+struct Reached {
+    lines: usize,
+    minimums: usize,
+    terms: usize,
+}
+
+impl std::ops::AddAssign for Reached {
+    fn add_assign(&mut self, other: Self) {
+        self.lines += other.lines;
+        self.minimums += other.minimums;
+        self.terms += other.terms;
+    }
+}
+
+/// Rates one life and compares each sum with the other algorithm's.
+fn check(seed: u64) -> Reached {
+    let history = History::random(seed);
+    let billed = history.rated();
+    let hours: Vec<Billed> = billed
+        .iter()
+        .filter(|(s, ..)| *s != Schedule::Recurring)
+        .cloned()
+        .collect();
+    let owned: Vec<Owned> = history
+        .instances
+        .iter()
+        .map(|(name, intervals, ended)| Owned {
+            name: name.clone(),
+            records: Vec::new(),
+            first_ready_ms: intervals.first().map(|i| i.from_ms),
+            ended_ms: *ended,
+        })
+        .collect();
+    let instances: Vec<_> = owned.iter().map(Owned::instance).collect();
+    let periods = history.periods(&account(&history.lines, &instances, history.ended_ms));
+    assert_eq!(
+        sums(&hours),
+        brute_hours(&history, &periods),
+        "seed {seed}: {history:#?}"
+    );
+    check_months(&history, &billed);
+    Reached {
+        lines: billed.len(),
+        minimums: billed.iter().filter(|(.., l)| l.sku == MIN_HOURS).count(),
+        terms: billed.iter().filter(|(.., l)| l.sku == MIN_TERM).count(),
+    }
+}
+
 #[test]
 fn random_lives_cost_what_their_stretches_of_time_cost() {
-    let (mut lines, mut minimums, mut terms) = (0, 0, 0);
-    for seed in seed()..seed() + count() {
-        let history = History::random(seed);
-        let billed = history.rated();
-        let hours: Vec<Billed> = billed
-            .iter()
-            .filter(|(s, ..)| *s != Schedule::Recurring)
-            .cloned()
-            .collect();
-        let owned: Vec<Owned> = history
-            .instances
-            .iter()
-            .map(|(name, intervals, ended)| Owned {
-                name: name.clone(),
-                records: Vec::new(),
-                first_ready_ms: intervals.first().map(|i| i.from_ms),
-                ended_ms: *ended,
+    let (from, until) = (seed(), seed() + count(1_000_000));
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let reached = std::thread::scope(|scope| {
+        let all: Vec<_> = (from..from + workers as u64)
+            .map(|first| {
+                scope.spawn(move || {
+                    let mut reached = Reached::default();
+                    for seed in (first..until).step_by(workers) {
+                        reached += check(seed);
+                    }
+                    reached
+                })
             })
             .collect();
-        let instances: Vec<_> = owned.iter().map(Owned::instance).collect();
-        let periods = history.periods(&account(&history.lines, &instances, history.ended_ms));
-        assert_eq!(
-            sums(&hours),
-            brute_hours(&history, &periods),
-            "seed {seed}: {history:#?}"
-        );
-        check_months(&history, &billed);
-        lines += billed.len();
-        minimums += billed.iter().filter(|(.., l)| l.sku == MIN_HOURS).count();
-        terms += billed.iter().filter(|(.., l)| l.sku == MIN_TERM).count();
-    }
+        let mut reached = Reached::default();
+        for worker in all {
+            reached += worker.join().unwrap();
+        }
+        reached
+    });
+    let Reached {
+        lines,
+        minimums,
+        terms,
+    } = reached;
     println!(
-        "{} histories from seed {}, {lines} lines, {minimums} minimum hours, {terms} minimum terms",
-        count(),
-        seed()
+        "{} histories from seed {from}, {lines} lines, {minimums} minimum hours, {terms} minimum terms",
+        until - from
     );
     assert!(minimums > 0 && terms > 0, "the histories must reach every rule");
 }
 
 #[test]
 fn the_same_life_gives_the_same_bytes_whatever_the_order_of_its_lines() {
-    for seed in seed()..seed() + count() {
+    for seed in seed()..seed() + count(10_000) {
         let history = History::random(seed);
         let text = |history: &History| {
             let lines: Vec<RatedLine> = history.rated().into_iter().map(|(.., line)| line).collect();
@@ -197,7 +240,7 @@ fn the_same_life_gives_the_same_bytes_whatever_the_order_of_its_lines() {
 #[test]
 fn any_partition_of_a_month_at_one_price_sums_to_the_whole() {
     let month = Period::new(1_769_904_000_000, 1_772_323_200_000).unwrap();
-    for seed in seed()..seed() + 10 * count() {
+    for seed in seed()..seed() + 10 * count(10_000) {
         let mut random = Random(seed);
         let price = random.below(1_000_000);
         let mut cuts: Vec<i64> = (0..=random.below(30))

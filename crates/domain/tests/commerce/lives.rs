@@ -205,10 +205,10 @@ fn intervals(random: &mut Random, start: i64, end: i64, reprice: i64) -> (Vec<In
     (all, stop)
 }
 
-/// The number of random histories: 300, in a campaign ten thousand.
-pub fn count() -> u64 {
+/// The number of random histories of a test: 300, in a campaign `full`.
+pub fn count(full: u64) -> u64 {
     if std::env::var_os("TB_CAMPAIGN").is_some() {
-        10_000
+        full
     } else {
         300
     }

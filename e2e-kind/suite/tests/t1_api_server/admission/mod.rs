@@ -4,7 +4,7 @@
 //! the one everything works as installed; the webhooks leave the other one out, so that the policies stand alone there,
 //! as they would with every webhook down or deleted.
 //!
-//! `TB_FULL=1` takes the full sizes. Each trial prints its counts.
+//! `TB_CAMPAIGN=1` takes the full sizes. Each trial prints its counts.
 
 mod bender;
 mod certificates;
@@ -84,9 +84,9 @@ pub fn all(gate: &Arc<Gate>) -> Vec<Work> {
     trials
 }
 
-/// The size for CI, or with `TB_FULL` the full one.
+/// The size for CI, or with `TB_CAMPAIGN` the full one.
 pub fn size(ci: usize, full: usize) -> usize {
-    if std::env::var_os("TB_FULL").is_some() {
+    if std::env::var_os("TB_CAMPAIGN").is_some() {
         full
     } else {
         ci
