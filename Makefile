@@ -8,7 +8,7 @@ RELEASE := target/$(TARGET)/release
 # Static glibc, so that images are `FROM scratch`; the flag must be the same everywhere or everything compiles twice.
 STATIC  := RUSTFLAGS='-C target-feature=+crt-static'
 # Tests that need more than cargo; plain `cargo test` leaves them out, a tier runs them.
-BY_NAME := blob_store container publish t1_api_server t2_node packets
+BY_NAME := azurite blob_store container publish t1_api_server t2_node packets
 export TB_RELEASE_DIR := $(CURDIR)/$(RELEASE)
 
 .PHONY: help
@@ -29,7 +29,7 @@ test: ## Runs every tier: T0 pure, fuzz, the provider's real parts, T1 real API 
 test-unit: ## T0: needs nothing but cargo and Python
 	cargo test --workspace
 
-test-provider: ## The provider's CLI against real Azurite, buildah and a registry
+test-provider: ## The provider's CLI, and the sentinel under fault, against real Azurite, buildah and a registry
 	@./.ci/tiers provider
 
 test-cluster: ## T1 and T2
@@ -39,9 +39,8 @@ test-campaign: ## Kills the operator at every distinct write of its own, CI size
 	@./.ci/tiers campaign
 
 .PHONY: campaign
-campaign: cluster-up ## The full size of the crash campaign; writes its report into docs/benchmarks/
-	@$(RELEASE)/tb-campaign --full
-	@$(STATIC) TB_SIMULATION=full cargo test --release --target $(TARGET) --package trustbridge-operator --lib simulation -- --nocapture
+campaign: cluster-up ## The full size of every suite; writes docs/benchmarks/campaign.md and crash-campaign.md
+	@./.ci/campaign
 
 .PHONY: bins cluster-up cluster-down cluster-doctor
 bins: ## Builds every program, static
@@ -75,7 +74,7 @@ bench-sentinel-smoke: bins ## The same contenders on a small file: correctness a
 	@python3 benches/sentinel/run.py --smoke
 
 .PHONY: bench-webhook
-bench-webhook: ## The webhook beside a plain Go server; writes docs/benchmarks/webhook.md (wants a quiet machine)
+bench-webhook: bins ## The webhook beside a plain Go server; writes docs/benchmarks/webhook.md (wants a quiet machine)
 	@benches/webhook/run.sh --write docs/benchmarks/webhook.md
 
 .PHONY: fuzz vectors

@@ -84,7 +84,7 @@ def weights(kept):
         "its last. It wipes every buffer after it is written. The peers write to a pipe that `cat` reads.\n",
         "## From the store to a FIFO, verified\n", table(HEAD, made.rows("hydrate", "hydrate", STEPS, goals.HYDRATE)),
         "## Download\n",
-        table(HEAD, made.rows("verified", "verified", {"sentinel": "**sentinel**: authorised, downloaded, SHA-256 verified, offered"}, {})
+        table(HEAD, made.rows("verified", "verified", {"sentinel": "**sentinel**: authorised, downloaded, SHA-256 verified, nobody reading"}, {})
               + made.rows("download", "verified", NAMES, {})),
         "The peers only download. s5cmd and azcopy ask a store in Go that speaks S3 and Azure Blob, the others nginx; TLS for all.\n",
         table(["figure", "here", "goal", "result"], figures),

@@ -133,28 +133,30 @@ class Weights:
         used = world.cpu(self.keeper.process) - before
         self.add("open", "sentinel", Sample(float(said[2]), used, used, rss))
 
-    def start_to_end(self):
-        """A sentinel from its start to the last byte of plaintext. Its ready signal says when verification was done."""
+    def fresh(self, reader=False):
+        """A sentinel from its start, to the digest that stands or to the last byte that a reader has."""
         shutil.rmtree(self.folder / "fresh", ignore_errors=True)
         self.keeper.end()
-        (self.folder / "fresh").mkdir()
-        reader = subprocess.Popen([self.tools.lab, "read", self.folder / "fresh" / "pipe"], stdout=subprocess.PIPE, text=True)
+        home = self.folder / "fresh"
+        home.mkdir()
+        # The reader waits for the FIFO, which is there long before the digest stands.
+        reading = subprocess.Popen([self.tools.lab, "read", home / "pipe"], stdout=subprocess.PIPE, text=True) if reader else None
         start = time.perf_counter()
         fresh = world.Sentinel(self.program, self.folder, "fresh")
-        while not (fresh.home / "ready").exists() and time.perf_counter() - start < world.DEADLINE:
-            time.sleep(0.0005)
-        verified = time.perf_counter() - start
-        used = world.cpu(fresh.process)
-        said = reader.communicate(timeout=world.DEADLINE)[0].split()
+        if reading:
+            said = reading.communicate(timeout=world.DEADLINE)[0].split()
+            if not said or int(said[0]) != self.size:
+                raise measure.Failed("the fresh sentinel did not deliver")
+        else:
+            while b"ciphertext verified" not in (home / "log").read_bytes():
+                if fresh.process.poll() is not None or time.perf_counter() - start > world.DEADLINE:
+                    raise measure.Failed("the fresh sentinel did not verify")
+                time.sleep(0.0005)
         wall = time.perf_counter() - start
-        if not said or int(said[0]) != self.size:
-            raise measure.Failed("the fresh sentinel did not deliver")
-        rss = world.memory(fresh.process, "VmHWM")
-        self.add("verified", "sentinel", Sample(verified, used, used, rss))
-        used = world.cpu(fresh.process)
-        self.add("hydrate", "sentinel", Sample(wall, used, used, rss))
+        used, rss = world.cpu(fresh.process), world.memory(fresh.process, "VmHWM")
+        self.add("hydrate" if reading else "verified", "sentinel", Sample(wall, used, used, rss))
         fresh.end()
-        shutil.rmtree(self.folder / "fresh")
+        shutil.rmtree(home)
         self.keeper = world.Sentinel(self.program, self.folder, "keeper")
         self.keeper.wait_for("Decrypt")
 
@@ -167,7 +169,7 @@ class Weights:
             self.add("hydrate", name, measure.run(self.hydrate[name], to_pipe=True))
             self.out.unlink()
 
-        made = [self.read_fifo, self.start_to_end]
+        made = [self.read_fifo, self.fresh, lambda: self.fresh(reader=True)]
         made += [lambda n=name: self.add("open", n, measure.run(self.open[n], to_pipe=True)) for name in self.open]
         made += [lambda n=name: download(n) for name in self.fetch]
         return made + [lambda n=name: hydrate(n) for name in self.hydrate]

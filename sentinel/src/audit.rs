@@ -1,8 +1,9 @@
 //! The audit log: one JSON line for each request, chained by SHA-256.
 //!
 //! A record is formed when its answer ends, and written when the public port's thread has nothing else to do, with all
-//! others of that turn: one write instead of one for each. What asks for the log's state or ends it writes first. The same
-//! bytes go to standard output, because a pod's logs outlive its volumes.
+//! others of that turn: one write instead of one for each. A thread that is never without work writes after 50 ms, or when
+//! 64 KiB wait. What asks for the log's state or ends it writes first. The same bytes go to standard output, because a
+//! pod's logs outlive its volumes.
 //!
 //! The lines' format is `trustbridge_domain::audit`. A start goes on from the file's last line, so the chain spans
 //! restarts, and begins with a checkpoint by a key of its own, whose public half the control plane gets with every
@@ -22,6 +23,7 @@ use std::time::Duration;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use data_encoding::HEXLOWER;
 use serde::Serialize;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use trustbridge_domain::audit::{
     self as format, Checkpoint, RECORDS_A_CHECKPOINT, Reason, Record, checkpoint_line, record_line,
@@ -33,6 +35,9 @@ use waiting::Waiting;
 
 /// What was written is signed and on the disk after this time at the latest.
 const SIGNED_WITHIN: Duration = Duration::from_mins(1);
+/// What was added is in the file after this time at the latest: as much as a kill may take from the log. Twenty writes a
+/// second more are nothing beside a thread that is busy all that time, and none are added to one that is not.
+const WRITTEN_WITHIN: Duration = Duration::from_millis(50);
 
 /// What happened, as the caller knows it.
 #[derive(Clone, Debug)]
@@ -79,6 +84,8 @@ pub(crate) struct Audit {
     signer: Ed25519KeyPair,
     public_key: String,
     chain: Mutex<Chain>,
+    /// A record was added where none waited.
+    begun: Notify,
 }
 
 impl Audit {
@@ -104,6 +111,7 @@ impl Audit {
                 waiting: Waiting::default(),
                 unsigned: 0,
             }),
+            begun: Notify::new(),
         };
         if let Err(error) = audit.sign_what_is_due(&mut audit.lock()) {
             tracing::error!(%error, "TB_AUDIT_PATH: the first line was not written; it is tried again with the next");
@@ -138,7 +146,11 @@ impl Audit {
             .sign_what_is_due(&mut chain)
             .and_then(|()| Ok(record_line(&chain.head, &record)?));
         match formed {
-            Ok((line, head)) => chain.add(&line, head),
+            Ok((line, head)) => {
+                if chain.add(&line, head) {
+                    self.begun.notify_one();
+                }
+            }
             // The next record takes its number and its place in the chain.
             Err(error) => not_written(&error, &serde_json::to_string(&record).unwrap_or_default()),
         }
@@ -148,6 +160,16 @@ impl Audit {
     /// already answered.
     pub(crate) fn write_out(&self) {
         self.lock().write_out();
+    }
+
+    /// Writes what waits too long, without end. It belongs on the thread that adds records, whose scheduler comes to it
+    /// between other tasks.
+    pub(crate) async fn write_in_time(self: Arc<Self>) {
+        loop {
+            self.begun.notified().await;
+            tokio::time::sleep(WRITTEN_WITHIN).await;
+            self.write_out();
+        }
     }
 
     /// Where the chain is now.
@@ -263,13 +285,15 @@ fn not_written(error: &std::io::Error, record: &str) {
 }
 
 impl Chain {
-    fn add(&mut self, line: &str, head: format::Head) {
+    /// Whether it is the first one that waits now.
+    fn add(&mut self, line: &str, head: format::Head) -> bool {
         let before = std::mem::replace(&mut self.head, head);
-        self.waiting.add(line, before);
+        let is_first = self.waiting.add(line, before);
         self.unsigned += 1;
         if self.waiting.is_long() {
             self.write_out();
         }
+        is_first
     }
 
     /// Writes the waiting records, all or none of them.

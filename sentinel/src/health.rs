@@ -1,8 +1,8 @@
 //! The admin port: for the kubelet and the operator, never for clients.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -12,7 +12,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
-use trustbridge_domain::sentinel::State as Stage;
+use trustbridge_domain::sentinel::{Offer, State as Stage};
 
 use crate::audit::{Audit, Head};
 use crate::billing::{self, Billing, Page};
@@ -28,7 +28,7 @@ const LONGEST_DRAIN: Duration = Duration::from_mins(5);
 #[derive(Clone)]
 struct Admin {
     shared: Arc<Shared>,
-    audit: Arc<Audit>,
+    audit: Arc<OnceLock<Arc<Audit>>>,
     billing: Arc<Billing>,
     /// This process reports its usage itself: nobody else may take it away.
     bills_itself: bool,
@@ -46,7 +46,7 @@ struct Status<'a> {
     cause: Option<&'static str>,
     #[serde(flatten)]
     snapshot: Snapshot,
-    /// Whether every file was read to its end, while it is Decrypt.
+    /// Whether every file was read to its end, while it is Hydrate or Decrypt.
     #[serde(skip_serializing_if = "Option::is_none")]
     delivered: Option<bool>,
     draining: bool,
@@ -59,16 +59,20 @@ struct Status<'a> {
     ciphertext_bytes: u64,
     landed_bytes: u64,
     delivered_bytes: u64,
-    audit: Head,
-    audit_public_key: String,
+    /// Missing in the first moment of a start, before there is a key to sign with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit: Option<Head>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit_public_key: Option<String>,
     version: &'static str,
 }
 
-/// The routes. Whoever serves them says where each connection comes from.
+/// The routes. Whoever serves them says where each connection comes from. The audit log may be opened later: probes do not
+/// wait for it.
 pub(crate) fn router(
     config: &Config,
     shared: Arc<Shared>,
-    audit: Arc<Audit>,
+    audit: Arc<OnceLock<Arc<Audit>>>,
     billing: Arc<Billing>,
 ) -> Router {
     let admin = Admin {
@@ -125,9 +129,11 @@ async fn status(State(admin): State<Admin>) -> Response {
     let facts = &admin.shared.facts;
     let delivered = match snapshot.state {
         Stage::Decrypt { delivered } => Some(delivered),
+        Stage::Hydrate(offer) => Some(offer == Offer::Taken),
         _ => None,
     };
     let is_wrong = !snapshot.reason.is_empty();
+    let audit = admin.audit.get();
     axum::Json(Status {
         state: snapshot.state.as_str(),
         cause: is_wrong.then(|| cause(snapshot.state, &snapshot.reason)),
@@ -142,8 +148,8 @@ async fn status(State(admin): State<Admin>) -> Response {
         ciphertext_bytes: facts.ciphertext_bytes.load(Ordering::Relaxed),
         landed_bytes: facts.landed_bytes.load(Ordering::Relaxed),
         delivered_bytes: facts.delivered_bytes.load(Ordering::Relaxed),
-        audit: admin.audit.head(),
-        audit_public_key: admin.audit.public_key(),
+        audit: audit.map(|audit| audit.head()),
+        audit_public_key: audit.map(|audit| audit.public_key()),
         version: env!("CARGO_PKG_VERSION"),
     })
     .into_response()

@@ -8,9 +8,9 @@ use axum::extract::connect_info::MockConnectInfo;
 use axum::http::Request;
 use http_body_util::BodyExt;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tower::ServiceExt;
-use trustbridge_domain::sentinel::{Cause, State};
+use trustbridge_domain::sentinel::{Cause, Offer, State};
 
 async fn get(shared: &Arc<Shared>, path: &str) -> (u16, String) {
     get_from(shared, path, "127.0.0.1:4000", None).await
@@ -18,6 +18,18 @@ async fn get(shared: &Arc<Shared>, path: &str) -> (u16, String) {
 
 /// From that address; in the pod of that UID.
 async fn get_from(shared: &Arc<Shared>, path: &str, peer: &str, pod: Option<&str>) -> (u16, String) {
+    let audit = Arc::new(Audit::open(None, "contract-allow", "asset").unwrap());
+    ask(shared, path, peer, pod, Some(audit)).await
+}
+
+/// The same at a moment at which the log may not be open yet.
+async fn ask(
+    shared: &Arc<Shared>,
+    path: &str,
+    peer: &str,
+    pod: Option<&str>,
+    audit: Option<Arc<Audit>>,
+) -> (u16, String) {
     let peer: SocketAddr = peer.parse().unwrap();
     let vars = [
         ("TB_CONTRACT_ID", "contract-allow"),
@@ -27,7 +39,7 @@ async fn get_from(shared: &Arc<Shared>, path: &str, peer: &str, pod: Option<&str
     let vars = vars.into_iter().chain(pod.map(|uid| ("TB_POD_UID", uid)));
     let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let config = Config::load(vars).unwrap().config;
-    let audit = Arc::new(Audit::open(None, "contract-allow", "asset").unwrap());
+    let audit = Arc::new(audit.map(OnceLock::from).unwrap_or_default());
     let dir = tempfile::tempdir().unwrap();
     let billing = Arc::new(Billing::open(dir.path()).unwrap());
     billing.count(Counter::Requests, 3);
@@ -49,7 +61,8 @@ async fn probes_follow_the_state() {
     for (state, startup, ready) in [
         (State::Boot, 503, 503),
         (State::Authorize, 503, 503),
-        (State::Hydrate, 503, 503),
+        (State::Hydrate(Offer::None), 503, 503),
+        (State::Hydrate(Offer::Taken), 503, 503),
         (decrypt, 200, 503),
         (State::Ready, 200, 200),
         (State::Suspended(Cause::Denied), 503, 503),
@@ -62,6 +75,23 @@ async fn probes_follow_the_state() {
             assert_eq!(get(&shared, path).await.0, ready, "{state:?} {path}");
         }
         assert_eq!(get(&shared, "/livez").await.0, 200);
+    }
+}
+
+/// The first random number of a process takes its time: the kubelet does not wait for the key of the log.
+#[tokio::test]
+async fn probes_are_answered_before_there_is_a_log() {
+    let shared = Shared::new();
+    for (path, status) in [
+        ("/livez", 200),
+        ("/startupz", 503),
+        ("/readyz", 503),
+        ("/metrics", 200),
+        ("/status", 200),
+    ] {
+        let (told, body) = ask(&shared, path, "127.0.0.1:4000", None, None).await;
+        assert_eq!(told, status, "{path}");
+        assert!(!body.contains("audit"), "{body}");
     }
 }
 

@@ -184,12 +184,12 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::Metrics;
-    use trustbridge_domain::sentinel::State;
+    use trustbridge_domain::sentinel::{Offer, State};
 
     #[test]
     fn exactly_one_state_is_1() {
         let metrics = Metrics::new();
-        metrics.enter(State::Hydrate);
+        metrics.enter(State::Hydrate(Offer::None));
         metrics.answered(200);
         let text = metrics.text().unwrap();
         assert!(

@@ -6,9 +6,10 @@
 //!            +------------+----------+----------+--> Suspended
 //! ```
 //!
-//! The state shown is the earliest unfinished stage. [`Ready`](State::Ready) needs two facts, in this order:
-//! every file was read to its end with the right number of bytes, and after that the runtime said that it is
-//! healthy (what it said before was about an earlier load). Either of them lost means back to
+//! The state shown is the earliest unfinished stage: files are offered while their ciphertext still lands, and that
+//! is [`Hydrate`](State::Hydrate). [`Ready`](State::Ready) needs three facts: the digest of every file stands; every
+//! file was read to its end with the right number of bytes; and after both the runtime said that it is
+//! healthy (what it said before was about an earlier load). The second or the third lost means back to
 //! [`Decrypt`](State::Decrypt). [`Suspended`](State::Suspended) is left by a new
 //! start of the process only. `Training` will be a neighbour of `Ready`, as `Decrypt` is: entered from it and
 //! left to it, with the public port answering 503.
@@ -25,8 +26,8 @@ pub enum State {
     Boot,
     /// The control plane is being asked.
     Authorize,
-    /// Ciphertext is being fetched and verified.
-    Hydrate,
+    /// Ciphertext is being fetched and verified, and read as far as it has landed.
+    Hydrate(Offer),
     /// The writers offer plaintext; the runtime loads.
     Decrypt {
         /// Every file was read to its end, its byte count verified; only the runtime's health is awaited.
@@ -36,6 +37,17 @@ pub enum State {
     Ready,
     /// Nothing is served any more, until the process starts anew.
     Suspended(Cause),
+}
+
+/// How far delivery has come while ciphertext lands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Offer {
+    /// Nothing is offered: what will land is not known yet, or is being fetched anew.
+    None,
+    /// The files are offered; whoever reads them gets what has landed, and no file's last chunk before its digest stands.
+    Open,
+    /// Every file was read to its end. Only what hydration does after the last digest is awaited.
+    Taken,
 }
 
 /// Why the sentinel is suspended.
@@ -58,6 +70,10 @@ pub enum Event {
     Started,
     /// The control plane authorised.
     Authorized,
+    /// The manifest and the key stand and every file has its place: ciphertext begins to land.
+    Described,
+    /// A blob is another one than when its transfer began, or what had landed is damaged: it is fetched anew.
+    Changed,
     /// Every ciphertext file is complete and its digest stands.
     Hydrated,
     /// A reader opened one of the files.
@@ -89,6 +105,8 @@ pub enum Effect {
     Hydrate,
     /// Offer the files, then write the ready signal, then watch the runtime's health.
     Deliver,
+    /// Stop the writers, remove what lies in memory and the ready signal; hydration and the key stay.
+    Withdraw,
     /// Bind the public port. It is bound once and stays bound.
     OpenPublic,
     /// Stop the writers, remove what lies in memory and the ready signal, forget the key.
@@ -106,7 +124,7 @@ impl State {
         match self {
             Self::Boot => "Boot",
             Self::Authorize => "Authorize",
-            Self::Hydrate => "Hydrate",
+            Self::Hydrate(_) => "Hydrate",
             Self::Decrypt { .. } => "Decrypt",
             Self::Ready => "Ready",
             Self::Suspended(_) => "Suspended",
@@ -116,7 +134,9 @@ impl State {
     /// Every name, in the order of the stages.
     pub const NAMES: [&'static str; 6] = ["Boot", "Authorize", "Hydrate", "Decrypt", "Ready", "Suspended"];
 
-    /// Whether the runtime may start: the files are offered.
+    /// Whether the kubelet may start the runtime: nothing is waited for but its own loading. Whoever starts it himself
+    /// and waits for the ready signal may read from [`Offer::Open`] on; a kubelet would count the download against
+    /// the runtime's own probes.
     #[must_use]
     pub const fn is_started(self) -> bool {
         matches!(self, Self::Decrypt { .. } | Self::Ready)
@@ -163,8 +183,8 @@ pub fn step(state: State, event: Event) -> (State, Vec<Effect>) {
         (_, Event::MeteringRefused) => suspend(Cause::Billing),
         (_, Event::GaveUp) => (state, vec![Effect::CloseDelivery, Effect::Report, Effect::Exit]),
         (State::Boot, Event::Started) => (State::Authorize, vec![Effect::Authorize]),
-        (State::Authorize, Event::Authorized) => (State::Hydrate, vec![Effect::Hydrate]),
-        (State::Hydrate, Event::Hydrated) => (State::Decrypt { delivered: false }, vec![Effect::Deliver]),
+        (State::Authorize, Event::Authorized) => (State::Hydrate(Offer::None), vec![Effect::Hydrate]),
+        (State::Hydrate(offer), event) => hydrate(offer, event),
         // A runtime that reads its weights again is not the one that was found healthy.
         (State::Decrypt { .. } | State::Ready, Event::DeliveryBegan) => {
             (State::Decrypt { delivered: false }, Vec::new())
@@ -179,6 +199,20 @@ pub fn step(state: State, event: Event) -> (State, Vec<Effect>) {
     }
 }
 
+/// While ciphertext lands: delivery runs beside it, and never ahead of it.
+fn hydrate(offer: Offer, event: Event) -> (State, Vec<Effect>) {
+    match (offer, event) {
+        (Offer::None, Event::Described) => (State::Hydrate(Offer::Open), vec![Effect::Deliver]),
+        // Plaintext of the blob that is given up must not be taken for the other one's.
+        (Offer::Open | Offer::Taken, Event::Changed) => (State::Hydrate(Offer::None), vec![Effect::Withdraw]),
+        (Offer::Taken, Event::DeliveryBegan) => (State::Hydrate(Offer::Open), Vec::new()),
+        (Offer::Open, Event::Delivered) => (State::Hydrate(Offer::Taken), Vec::new()),
+        (Offer::Open, Event::Hydrated) => (State::Decrypt { delivered: false }, Vec::new()),
+        (Offer::Taken, Event::Hydrated) => (State::Decrypt { delivered: true }, Vec::new()),
+        _ => (State::Hydrate(offer), Vec::new()),
+    }
+}
+
 fn suspend(cause: Cause) -> (State, Vec<Effect>) {
     (
         State::Suspended(cause),
@@ -187,153 +221,4 @@ fn suspend(cause: Cause) -> (State, Vec<Effect>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Cause, Effect, Event, State, step};
-
-    const EVENTS: [Event; 12] = [
-        Event::Started,
-        Event::Authorized,
-        Event::Hydrated,
-        Event::DeliveryBegan,
-        Event::Delivered,
-        Event::RuntimeHealthy,
-        Event::RuntimeUnhealthy,
-        Event::Denied,
-        Event::LicenseExpired,
-        Event::IntegrityFailed,
-        Event::MeteringRefused,
-        Event::GaveUp,
-    ];
-    const LOADING: State = State::Decrypt { delivered: false };
-    const DELIVERED: State = State::Decrypt { delivered: true };
-    const DENIED: State = State::Suspended(Cause::Denied);
-    const EXPIRED: State = State::Suspended(Cause::Expired);
-    const INTEGRITY: State = State::Suspended(Cause::Integrity);
-    const UNPAID: State = State::Suspended(Cause::Billing);
-
-    /// Every state that a run can be in.
-    const STATES: [State; 10] = [
-        State::Boot,
-        State::Authorize,
-        State::Hydrate,
-        LOADING,
-        DELIVERED,
-        State::Ready,
-        DENIED,
-        EXPIRED,
-        INTEGRITY,
-        UNPAID,
-    ];
-
-    /// The whole table: one row for each state, one column for each event, in the order of `EVENTS`.
-    #[rustfmt::skip]
-    fn table() -> [(State, [State; 12]); 10] {
-        use State::{Authorize as A, Boot as B, Hydrate as H, Ready as R};
-        const N: State = LOADING;
-        const D: State = DELIVERED;
-        const X: State = DENIED;
-        const E: State = EXPIRED;
-        const I: State = INTEGRITY;
-        const U: State = UNPAID;
-        [
-            //   Started Author. Hydrat. Began Deliv. Healthy Ill  Denied Expired Integr. Unpaid GaveUp
-            (B, [A,      B,      B,      B,    B,     B,      B,   X,     E,      I,      U,     B]),
-            (A, [A,      H,      A,      A,    A,     A,      A,   X,     E,      I,      U,     A]),
-            (H, [H,      H,      N,      H,    H,     H,      H,   X,     E,      I,      U,     H]),
-            (N, [N,      N,      N,      N,    D,     N,      N,   X,     E,      I,      U,     N]),
-            (D, [D,      D,      D,      N,    D,     R,      D,   X,     E,      I,      U,     D]),
-            (R, [R,      R,      R,      N,    R,     R,      D,   X,     E,      I,      U,     R]),
-            (X, [X,      X,      X,      X,    X,     X,      X,   X,     X,      X,      X,     X]),
-            (E, [E,      E,      E,      E,    E,     E,      E,   E,     E,      E,      E,     E]),
-            (I, [I,      I,      I,      I,    I,     I,      I,   I,     I,      I,      I,     I]),
-            (U, [U,      U,      U,      U,    U,     U,      U,   U,     U,      U,      U,     U]),
-        ]
-    }
-
-    fn effects(before: State, event: Event, after: State) -> Vec<Effect> {
-        match (before, event, after) {
-            (State::Suspended(_), ..) => vec![],
-            (_, Event::GaveUp, _) => vec![Effect::CloseDelivery, Effect::Report, Effect::Exit],
-            (_, _, State::Suspended(_)) => vec![Effect::CloseDelivery, Effect::Report],
-            _ if before.as_str() == after.as_str() => vec![],
-            (_, _, State::Authorize) => vec![Effect::Authorize],
-            (_, _, State::Hydrate) => vec![Effect::Hydrate],
-            (State::Hydrate, _, State::Decrypt { .. }) => vec![Effect::Deliver],
-            (_, _, State::Ready) => vec![Effect::OpenPublic],
-            _ => vec![],
-        }
-    }
-
-    #[test]
-    fn every_state_and_event_is_in_the_table() {
-        let table = table();
-        assert_eq!(table.map(|(state, _)| state), STATES);
-        let mut cells = 0;
-        for (before, row) in table {
-            for (event, expected) in EVENTS.into_iter().zip(row) {
-                let (after, done) = step(before, event);
-                assert_eq!(after, expected, "{before:?} + {event:?}");
-                assert_eq!(done, effects(before, event, after), "{before:?} + {event:?}");
-                cells += 1;
-            }
-        }
-        assert_eq!(cells, STATES.len() * EVENTS.len());
-    }
-
-    #[test]
-    fn the_public_port_opens_only_after_every_stage() {
-        // Every sequence of up to six events that move, from Boot: wherever the port opens, all five facts were
-        // told, the last one after the one before it.
-        let mut worlds = vec![(State::Boot, Vec::<Event>::new())];
-        for _ in 0..6 {
-            let mut next = Vec::new();
-            for (state, told) in worlds {
-                for event in EVENTS {
-                    let (after, done) = step(state, event);
-                    let mut heard = told.clone();
-                    heard.push(event);
-                    if done.contains(&Effect::OpenPublic) {
-                        for fact in [
-                            Event::Started,
-                            Event::Authorized,
-                            Event::Hydrated,
-                            Event::Delivered,
-                            Event::RuntimeHealthy,
-                        ] {
-                            assert!(heard.contains(&fact), "{heard:?}");
-                        }
-                        let loaded = heard.iter().rposition(|event| *event == Event::Delivered);
-                        assert!(loaded < Some(heard.len() - 1), "{heard:?}");
-                    }
-                    // Only what moves is worth following.
-                    if after != state {
-                        next.push((after, heard));
-                    }
-                }
-            }
-            worlds = next;
-        }
-        assert!(!worlds.is_empty());
-    }
-
-    #[test]
-    fn names_follow_the_stages() {
-        let mut names: Vec<&str> = STATES.iter().map(|state| state.as_str()).collect();
-        names.dedup();
-        assert_eq!(names, State::NAMES);
-        assert!(!State::Hydrate.is_started() && LOADING.is_started() && !DENIED.is_started());
-        assert!(State::Ready.is_ready() && !DELIVERED.is_ready());
-    }
-
-    #[test]
-    fn a_suspended_port_answers_by_cause() {
-        assert_eq!(
-            [Cause::Denied, Cause::Expired, Cause::Integrity, Cause::Billing].map(Cause::http_status),
-            [403, 403, 503, 402]
-        );
-        assert_eq!(Cause::Denied.as_str(), "denied");
-        assert_eq!(Cause::Expired.as_str(), "license_expired");
-        assert_eq!(Cause::Integrity.as_str(), "integrity");
-        assert_eq!(Cause::Billing.as_str(), "billing");
-    }
-}
+mod tests;

@@ -17,10 +17,12 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// Adds a line to the chain that `before` led to.
-    pub(super) fn add(&mut self, line: &str, before: Head) {
+    /// Adds a line to the chain that `before` led to. Whether it is the first one.
+    pub(super) fn add(&mut self, line: &str, before: Head) -> bool {
+        let is_first = self.before.is_none();
         self.lines.push_str(line);
         self.before.get_or_insert(before);
+        is_first
     }
 
     /// Whether it is time to write them.

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::records::{Feed, feed};
 use super::volume;
 use super::{Error, Job, Ledger};
+use crate::hydrate::Abandoned;
 use crate::sys;
 
 /// How often a reader is looked for before the first one came, and afterwards.
@@ -35,7 +36,8 @@ enum Stream {
     Broken,
 }
 
-/// Offers the file again and again until it is stopped. Returns early on errors that no reader can cause.
+/// Offers the file again and again until it is stopped. Returns early on errors that no reader can cause, and that
+/// are not hydration's to tell.
 pub(super) async fn offer(job: &Job, ledger: &Ledger, stop: &CancellationToken) -> Result<(), Error> {
     let offering = async {
         let mut look = FIRST_LOOK;
@@ -48,8 +50,9 @@ pub(super) async fn offer(job: &Job, ledger: &Ledger, stop: &CancellationToken) 
             // One reader for one stream: two would each get half of it.
             volume::unlink(&job.place)?;
             ledger.began(job.index);
-            match stream(job, pipe, ledger).await? {
-                Stream::Complete => {
+            match stream(job, feed(job), pipe, ledger).await {
+                Err(error) => return Err(judged(job, error).await),
+                Ok(Stream::Complete) => {
                     tracing::info!(
                         file = job.file.shown(),
                         bytes = job.file.plaintext_bytes,
@@ -60,7 +63,7 @@ pub(super) async fn offer(job: &Job, ledger: &Ledger, stop: &CancellationToken) 
                     ledger.ended(job.index);
                     look = LATER_LOOK;
                 }
-                Stream::Broken => {
+                Ok(Stream::Broken) => {
                     ledger.shared.metrics.broken_streams.inc();
                     tracing::warn!(
                         file = job.file.shown(),
@@ -75,6 +78,19 @@ pub(super) async fn offer(job: &Job, ledger: &Ledger, stop: &CancellationToken) 
     tokio::select! {
         () = stop.cancelled() => Ok(()),
         ended = offering => ended,
+    }
+}
+
+/// What an error means once the file's digest stands. Before that, bytes may be wrong that hydration still refuses, or
+/// fetches anew: its verdict comes first, and where it is none, its own word is the last.
+async fn judged(job: &Job, error: Error) -> Error {
+    tracing::error!(
+        file = job.file.shown(),
+        "{error}; the pipe was closed before the last chunk"
+    );
+    match job.file.follow.clone().verified().await {
+        Ok(()) => error,
+        Err(Abandoned) => std::future::pending().await,
     }
 }
 
@@ -99,14 +115,24 @@ async fn reader_of(job: &Job, look: Duration) -> Result<Sender, Error> {
     }
 }
 
-async fn stream(job: &Job, mut pipe: Sender, ledger: &Ledger) -> Result<Stream, Error> {
+async fn stream(job: &Job, feed: Feed, mut pipe: Sender, ledger: &Ledger) -> Result<Stream, Error> {
     let Feed {
         mut plaintext,
         spent,
         outcome,
-    } = feed(job);
+    } = feed;
     let mut written = 0;
-    while let Some(text) = plaintext.recv().await {
+    loop {
+        let text = tokio::select! {
+            biased;
+            text = plaintext.recv() => text,
+            // While nothing lands nothing is written, and only this tells that the reader is gone. After the last byte
+            // it may go: whether it took that is seen in the end.
+            () = left(&pipe), if written < job.file.plaintext_bytes => return Ok(Stream::Broken),
+        };
+        let Some(text) = text else {
+            break;
+        };
         let bytes = text.bytes().len() as u64;
         let sent = pipe.write_all(text.bytes()).await;
         // A full or closed return channel only means that the buffer is not used again.
@@ -129,6 +155,14 @@ async fn stream(job: &Job, mut pipe: Sender, ledger: &Ledger) -> Result<Stream, 
         return Err(Error::io(job.file.shown(), io::Error::other(text)));
     }
     taken(job, &pipe).await
+}
+
+/// Waits until the reader closes its end. Failing, it is for the next write to tell.
+async fn left(pipe: &Sender) {
+    match pipe.ready(Interest::ERROR).await {
+        Ok(ready) if ready.is_error() => {}
+        _ => std::future::pending().await,
+    }
 }
 
 /// Waits until the reader took what is still in the pipe. A reader that closes before that did not read the
@@ -154,5 +188,69 @@ async fn taken(job: &Job, pipe: &Sender) -> Result<Stream, Error> {
             });
         }
         sleep(REST_LOOK).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Feed, Ledger, Stream, feed, stream};
+    use crate::config::Config;
+    use crate::decrypt::{Volume, volume};
+    use crate::events::Events;
+    use crate::shared::Shared;
+    use std::time::Duration;
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::unix::pipe::pipe;
+    use tokio::sync::mpsc;
+
+    fn ledger() -> Ledger {
+        let vars = [
+            ("TB_CONTRACT_ID", "contract-allow"),
+            ("TB_ASSET_ID", "asset"),
+            ("TB_EDC_ENDPOINT", "https://control.example"),
+            ("TB_RUNTIME_URL", "http://127.0.0.1:1"),
+        ];
+        let config = Config::load(vars.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        Ledger {
+            complete: vec![false].into(),
+            digest: String::new(),
+            volume: Volume::of(&config.unwrap().config),
+            events: Events::channel().0,
+            shared: Shared::new(),
+        }
+    }
+
+    /// How a stream ended whose reader takes so many of nine bytes and closes, before the feed says its end.
+    async fn ended(taken: usize) -> Stream {
+        let dir = tempfile::tempdir().unwrap();
+        let (job, ledger) = (volume::tests::job(dir.path()), ledger());
+        let (near, mut reader) = pipe().unwrap();
+        let Feed {
+            plaintext: mut texts,
+            spent,
+            outcome,
+        } = feed(&job);
+        let (relay, plaintext) = mpsc::channel(4);
+        let slow = Feed {
+            plaintext,
+            spent,
+            outcome,
+        };
+        let reading = async move {
+            while let Some(text) = texts.recv().await {
+                assert!(relay.send(text).await.is_ok());
+            }
+            reader.read_exact(&mut vec![0; taken]).await.unwrap();
+            drop(reader);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        let (ended, ()) = tokio::join!(stream(&job, slow, near, &ledger), reading);
+        ended.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_took_all_and_left_before_the_feed_ended_took_all() {
+        assert!(matches!(ended(9).await, Stream::Complete));
+        assert!(matches!(ended(8).await, Stream::Broken));
     }
 }

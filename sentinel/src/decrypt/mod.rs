@@ -1,9 +1,12 @@
-//! From verified ciphertext to plaintext that a reader takes, in memory only.
+//! From ciphertext to plaintext that a reader takes, in memory only.
 //!
 //! Every file of weights is a FIFO with one writer task: it waits for a reader, takes the name away so that no
 //! second reader can come in, decrypts record by record, and counts the file as read when the reader took the
 //! last byte. Then the FIFO is there again, for a runtime that starts anew. Small files (configuration,
 //! tokenizer) are files in the memory volume; with `TB_DELIVERY=ramfile` the weights are as well.
+//!
+//! A writer reads along while its file lands: every record is authenticated by its tag before a byte of it leaves,
+//! and the last one waits for the digest of the whole file. Files in memory wait for it with all they hold.
 
 mod fifo;
 mod records;
@@ -47,6 +50,12 @@ pub(crate) enum Error {
         /// The system's error.
         source: std::io::Error,
     },
+    /// Hydration of this file ended without a digest that stands, and says why itself; or delivery was closed.
+    #[error("{file}: no digest stands, or delivery was closed")]
+    Abandoned {
+        /// Which file.
+        file: String,
+    },
 }
 
 impl Error {
@@ -63,6 +72,12 @@ impl Error {
         }
     }
 
+    fn abandoned(file: &AssetFile) -> Self {
+        Self::Abandoned {
+            file: file.shown().to_owned(),
+        }
+    }
+
     fn io(what: impl Into<String>, source: std::io::Error) -> Self {
         Self::Io {
             what: what.into(),
@@ -74,7 +89,7 @@ impl Error {
     pub(crate) fn event(&self) -> Event {
         match self {
             Self::Integrity { .. } => Event::IntegrityFailed,
-            Self::Io { .. } => Event::GaveUp,
+            Self::Io { .. } | Self::Abandoned { .. } => Event::GaveUp,
         }
     }
 }
@@ -135,8 +150,8 @@ struct Job {
 }
 
 impl Delivery {
-    /// Writes the small files, makes the FIFOs, starts the writers, then writes the ready signal. All of it ends
-    /// when `stop` is cancelled.
+    /// Writes the small files as their digests come to stand, makes the FIFOs, starts the writers, then writes the
+    /// ready signal. All of it ends when `stop` is cancelled.
     pub(crate) async fn start(
         config: &Config,
         asset: &Asset,
@@ -172,7 +187,7 @@ impl Delivery {
         }
         if known || streams.is_empty() {
             // Every byte lies in the memory volume, or was read in an earlier start's time; what is left to know
-            // is the runtime's health.
+            // is the digest of what lies there still, and the runtime's health.
             events.send(Event::Delivered);
         }
         for (index, job) in streams.into_iter().enumerate() {
@@ -203,6 +218,13 @@ impl Delivery {
 }
 
 async fn write_file(job: Job) -> Result<(), Error> {
+    let mut follow = job.file.follow.clone();
+    tokio::select! {
+        biased;
+        () = job.stop.cancelled() => return Err(Error::abandoned(&job.file)),
+        // Abandoned, it waits for its own end: hydration tells why, or begins anew.
+        Ok(()) = follow.verified() => {}
+    }
     let written = tokio::task::spawn_blocking(move || volume::write_ram_file(&job)).await;
     written.unwrap_or_else(|error| {
         Err(Error::io(

@@ -208,21 +208,22 @@ fn report(path: &Path, removed: io::Result<()>) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::{Job, write_ram_file};
-    use crate::hydrate::AssetFile;
+    use crate::hydrate::{AssetFile, Follow};
     use std::path::Path;
     use std::sync::Arc;
     use tokio_util::sync::CancellationToken;
     use trustbridge_tbenc::manifest::Role;
     use trustbridge_tbenc::{Key, encrypt_stream};
 
-    fn job(dir: &Path) -> Job {
+    /// Nine bytes of text in three records.
+    pub(in crate::decrypt) fn job(dir: &Path) -> Job {
         let key = Key::generate().unwrap();
         let mut ciphertext = Vec::new();
         let sealed = encrypt_stream(&b"plaintext"[..], &mut ciphertext, &key, 4).unwrap();
         let local = dir.join("a.tbenc");
-        std::fs::write(&local, ciphertext).unwrap();
+        std::fs::write(&local, &ciphertext).unwrap();
         Job {
             index: 0,
             file: AssetFile {
@@ -231,6 +232,7 @@ mod tests {
                 plaintext_bytes: sealed.plaintext_bytes,
                 sha256_ciphertext: sealed.sha256_ciphertext,
                 local,
+                follow: Follow::verified_before(ciphertext.len() as u64),
             },
             place: dir.join("memory/model"),
             chunk_bytes: 4,

@@ -2,7 +2,8 @@
 //!
 //! Beside the file lies a journal of complete ranges, so that another start goes on where this one ended. The
 //! journal decides nothing but what is fetched: the digest is computed over what was written, or over what the
-//! disk holds where an earlier start wrote it. Whoever reads the disk later checks every record's tag.
+//! disk holds where an earlier start wrote it. Whoever reads the disk, along with the landing or later, checks every
+//! record's tag.
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
@@ -11,15 +12,19 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use nix::fcntl::{FallocateFlags, fallocate};
 use trustbridge_tbenc::Sha256;
 
+use super::progress::Progress;
 use super::ranges::Plan;
 use super::transfer::Blob;
 use super::{AssetFile, Error, volume};
 
 /// Bytes that are hashed at once.
 const HASH_BYTES: usize = 1 << 20;
+/// Bytes after which hashing lets itself be interrupted.
+const HASH_TURN_BYTES: u64 = 64 << 20;
 
 struct Digest {
     sha256: Sha256,
@@ -37,11 +42,17 @@ pub(super) struct Landing {
     file: Arc<File>,
     journal: Arc<Mutex<File>>,
     digest: Arc<Mutex<Option<Digest>>>,
+    progress: Progress,
 }
 
 impl Landing {
     /// Takes up what an earlier start left, if it was the same blob in the same ranges; else begins anew.
-    pub(super) async fn open(file: &AssetFile, blob: Blob, range_bytes: u64) -> Result<Self, Error> {
+    pub(super) async fn open(
+        file: &AssetFile,
+        blob: Blob,
+        range_bytes: u64,
+        progress: Progress,
+    ) -> Result<Self, Error> {
         let (path, size) = (file.local.clone(), blob.bytes);
         let head = format!("{} {size} {range_bytes} {}", file.sha256_ciphertext, blob.etag);
         let opened = blocking(&path, move |path| prepare(path, size, &head)).await?;
@@ -59,13 +70,16 @@ impl Landing {
                 sha256: Sha256::new(),
                 upto: 0,
             }))),
+            progress,
         })
     }
 
-    pub(super) fn plan(&self) -> Plan {
+    /// What is left to fetch; `first` comes before the files that are not.
+    pub(super) fn plan(&self, first: bool) -> Plan {
         Plan {
             bytes: self.blob.bytes,
             done: self.resumed.clone(),
+            first,
         }
     }
 
@@ -86,20 +100,23 @@ impl Landing {
         self.resumed.iter().map(of).sum()
     }
 
-    /// Writes at an offset and gives the emptied buffer back. Bytes that come next in order are hashed while they
-    /// are at hand; the others are read again when their turn comes.
-    pub(super) async fn write(&self, at: u64, mut bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
+    /// Writes pieces one after the other from an offset on. Bytes that come next in order are hashed while they are at
+    /// hand; the others are read again when their turn comes.
+    pub(super) async fn write(&self, from: u64, pieces: Vec<Bytes>) -> Result<(), Error> {
         let (file, digest) = (self.file.clone(), self.digest.clone());
         blocking(&self.path, move |_| {
-            file.write_all_at(&bytes, at)?;
-            // Locked means that another worker is hashing what comes before.
-            if let Ok(mut digest) = digest.try_lock()
-                && let Some(digest) = digest.as_mut().filter(|digest| digest.upto == at)
-            {
-                digest.pass(&bytes);
+            let mut at = from;
+            for piece in pieces {
+                file.write_all_at(&piece, at)?;
+                // Locked means that what comes before is being hashed.
+                if let Ok(mut digest) = digest.try_lock()
+                    && let Some(digest) = digest.as_mut().filter(|digest| digest.upto == at)
+                {
+                    digest.pass(&piece);
+                }
+                at += piece.len() as u64;
             }
-            bytes.clear();
-            Ok(bytes)
+            Ok(())
         })
         .await
     }
@@ -114,21 +131,38 @@ impl Landing {
         .await
     }
 
-    /// Hashes on, up to `frontier`. Whoever comes late finds it done.
-    pub(super) async fn hash_to(&self, frontier: u64) -> Result<(), Error> {
+    /// Tells that the file has landed so far from its beginning.
+    pub(super) fn landed(&self, frontier: u64) {
+        self.progress.landed(frontier);
+    }
+
+    /// Hashes after the landing, beside the workers, until the whole file is judged. Nobody waits for it but those
+    /// who want the verdict.
+    pub(super) async fn verify(&self) -> Result<(), Error> {
+        let mut hashed = 0;
+        while hashed < self.blob.bytes {
+            let frontier = self.progress.beyond(hashed).await;
+            let upto = frontier.min(hashed.saturating_add(HASH_TURN_BYTES));
+            hashed = self.hash_to(upto).await?;
+        }
+        self.finish().await
+    }
+
+    /// Hashes on, up to `frontier`; how far the digest is.
+    async fn hash_to(&self, frontier: u64) -> Result<u64, Error> {
         let (file, digest) = (self.file.clone(), self.digest.clone());
         blocking(&self.path, move |_| {
             let mut digest = digest.lock().unwrap_or_else(PoisonError::into_inner);
             digest
                 .as_mut()
-                .map_or(Ok(()), |digest| digest.go_on(&file, frontier))
+                .map_or(Ok(frontier), |digest| digest.go_on(&file, frontier))
         })
         .await
     }
 
     /// States that the file is complete and right, and makes it durable. A wrong one is thrown away; if a part
     /// of it was from an earlier start, that part may be to blame, and another attempt makes sense.
-    pub(super) async fn finish(&self) -> Result<(), Error> {
+    async fn finish(&self) -> Result<(), Error> {
         let digest = self.digest.lock().unwrap_or_else(PoisonError::into_inner).take();
         let complete = digest.filter(|digest| digest.upto == self.blob.bytes);
         let Some(digest) = complete else {
@@ -139,6 +173,7 @@ impl Landing {
         };
         let actual = digest.sha256.finish_hex();
         if actual == self.expected {
+            self.progress.verified();
             let file = self.file.clone();
             return blocking(&self.path, move |_| file.sync_all()).await;
         }
@@ -161,9 +196,9 @@ impl Landing {
 }
 
 impl Digest {
-    fn go_on(&mut self, file: &File, frontier: u64) -> io::Result<()> {
+    fn go_on(&mut self, file: &File, frontier: u64) -> io::Result<u64> {
         if self.upto >= frontier {
-            return Ok(());
+            return Ok(self.upto);
         }
         let mut buffer = vec![0; HASH_BYTES];
         while self.upto < frontier {
@@ -174,7 +209,7 @@ impl Digest {
             file.read_exact_at(piece, self.upto)?;
             self.pass(piece);
         }
-        Ok(())
+        Ok(self.upto)
     }
 
     fn pass(&mut self, piece: &[u8]) {

@@ -2,12 +2,13 @@
 //!
 //! The manifest comes first: its digest against the anchor, its key commitment against the key, before the
 //! first byte of ciphertext. Then ranges of all files, by several workers from one queue. SHA-256 follows the
-//! bytes in order while they land, so a file's digest stands moments after its last byte. Nothing leaves
-//! [`run`] before the digest of every file stands.
+//! bytes in order while they land, so a file's digest stands moments after its last byte. Whoever delivers may read
+//! along ([`Follow`]) and holds each file's last chunk back until its digest stands; [`run`] ends when all do.
 
 mod landing;
 mod manifest;
 mod patience;
+mod progress;
 mod ranges;
 mod transfer;
 
@@ -23,6 +24,8 @@ use trustbridge_tbenc::{check_size, ciphertext_bytes};
 use crate::license::{self, License};
 use crate::shared::Shared;
 use landing::Landing;
+use progress::Progress;
+pub(crate) use progress::{Abandoned, Follow};
 use ranges::Queue;
 
 /// How often a blob may turn out to be another one than at the start.
@@ -56,8 +59,8 @@ impl From<license::Error> for Error {
     }
 }
 
-/// One verified file of ciphertext.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One file of ciphertext.
+#[derive(Clone, Debug)]
 pub(crate) struct AssetFile {
     /// Path in a directory asset; nothing for the only file of a single-file asset.
     pub(crate) path: Option<String>,
@@ -69,6 +72,8 @@ pub(crate) struct AssetFile {
     pub(crate) sha256_ciphertext: String,
     /// Where the ciphertext lies.
     pub(crate) local: PathBuf,
+    /// How much of it has landed, and whether its digest stands.
+    pub(crate) follow: Follow,
 }
 
 impl AssetFile {
@@ -79,7 +84,7 @@ impl AssetFile {
 }
 
 /// The asset as the manifest describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Asset {
     /// `sha256_ciphertext` of the manifest: tells one asset's content from another's.
     pub(crate) digest: String,
@@ -90,8 +95,15 @@ pub(crate) struct Asset {
 }
 
 impl Asset {
-    fn of(manifest: Manifest, target: &Path) -> Self {
+    /// The asset, and for each file the end that tells how far it is.
+    fn of(manifest: Manifest, target: &Path) -> (Self, Vec<Progress>) {
         let digest = manifest.sha256_ciphertext.clone();
+        let mut told = Vec::new();
+        let mut follow = || {
+            let (progress, follow) = Progress::new();
+            told.push(progress);
+            follow
+        };
         let files = match manifest.files {
             None => vec![AssetFile {
                 path: None,
@@ -99,6 +111,7 @@ impl Asset {
                 plaintext_bytes: manifest.plaintext_bytes,
                 sha256_ciphertext: manifest.sha256_ciphertext,
                 local: target.join(SINGLE_FILE),
+                follow: follow(),
             }],
             Some(entries) => entries
                 .into_iter()
@@ -108,14 +121,16 @@ impl Asset {
                     role: entry.role,
                     plaintext_bytes: entry.plaintext_bytes,
                     sha256_ciphertext: entry.sha256_ciphertext,
+                    follow: follow(),
                 })
                 .collect(),
         };
-        Self {
+        let asset = Self {
             digest,
             chunk_bytes: manifest.chunk_bytes,
             files,
-        }
+        };
+        (asset, told)
     }
 
     fn ciphertext_bytes(&self) -> u64 {
@@ -125,6 +140,15 @@ impl Asset {
             .map(|file| ciphertext_bytes(file.plaintext_bytes, self.chunk_bytes));
         bytes.fold(0, u64::saturating_add)
     }
+}
+
+/// What hydration tells before it ends.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// Manifest and key stand, every file has its place, and bytes begin to land.
+    Described(Asset),
+    /// What was described is given up; another description follows, or an error.
+    Changed,
 }
 
 /// What hydration needs to know.
@@ -140,16 +164,19 @@ pub(crate) struct Hydration {
     pub(crate) idle: Duration,
     /// `TB_MANIFEST_SHA256`; the control plane's word comes before it.
     pub(crate) anchor: Option<String>,
+    /// Hears of it.
+    pub(crate) tell: Box<dyn Fn(Told) + Send + Sync>,
 }
 
 /// Fetches and verifies everything.
-pub(crate) async fn run(job: &Hydration) -> Result<Asset, Error> {
+pub(crate) async fn run(job: &Hydration) -> Result<(), Error> {
     let mut round = 1;
     loop {
         match once(job).await {
             Err(Error::Changed(message)) if round < ROUNDS => {
                 tracing::warn!(round, "{message}; beginning again with a fresh authorisation");
                 round += 1;
+                (job.tell)(Told::Changed);
                 let seen = job.license.current().map_or(0, |grant| grant.generation);
                 job.license.renew(seen).await?;
             }
@@ -163,46 +190,50 @@ pub(crate) async fn run(job: &Hydration) -> Result<Asset, Error> {
     }
 }
 
-async fn once(job: &Hydration) -> Result<Asset, Error> {
+async fn once(job: &Hydration) -> Result<(), Error> {
     tokio::fs::create_dir_all(&job.target_dir)
         .await
         .map_err(|error| volume(&job.target_dir, &error))?;
-    let asset = Asset::of(manifest::fetch(job).await?, &job.target_dir);
+    let (asset, told) = Asset::of(manifest::fetch(job).await?, &job.target_dir);
     job.shared.facts.set_ciphertext_bytes(asset.ciphertext_bytes());
-    let files = try_join_all(asset.files.iter().map(|file| open(job, file, asset.chunk_bytes))).await?;
+    let opening = asset.files.iter().zip(told);
+    let files =
+        try_join_all(opening.map(|(file, progress)| open(job, file, asset.chunk_bytes, progress))).await?;
     let landed = files.iter().map(Landing::landed_bytes).sum();
     job.shared.facts.set_landed_bytes(landed);
-    let queue = Mutex::new(Queue::new(
-        files.iter().map(Landing::plan).collect(),
-        job.range_bytes,
-    ));
+    let plans = asset.files.iter().zip(&files);
+    // Small files first: a loader reads them before the weights, and they are offered whole.
+    let plans = plans.map(|(file, landing)| landing.plan(file.role != Role::Weights));
+    let queue = Queue::new(plans.collect(), job.range_bytes);
     for (index, file) in files.iter().enumerate() {
         // What an earlier start fetched is hashed again: only the digest says that it is right.
-        let frontier = queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .frontier(index);
-        file.hash_to(frontier).await?;
+        file.landed(queue.frontier(index));
     }
-    try_join_all((0..job.concurrency).map(|_| work(job, &queue, &asset, &files))).await?;
-    for file in &files {
-        file.finish().await?;
-    }
+    (job.tell)(Told::Described(asset.clone()));
+    let queue = Mutex::new(queue);
+    let landing = try_join_all((0..job.concurrency).map(|_| work(job, &queue, &asset, &files)));
+    let verifying = try_join_all(files.iter().map(Landing::verify));
+    tokio::try_join!(landing, verifying)?;
     tracing::info!(
         files = files.len(),
         bytes = asset.ciphertext_bytes(),
         resumed_bytes = landed,
         "ciphertext verified"
     );
-    Ok(asset)
+    Ok(())
 }
 
 /// Asks for length and generation, judges the length, and prepares the file.
-async fn open(job: &Hydration, file: &AssetFile, chunk_bytes: u32) -> Result<Landing, Error> {
+async fn open(
+    job: &Hydration,
+    file: &AssetFile,
+    chunk_bytes: u32,
+    progress: Progress,
+) -> Result<Landing, Error> {
     let blob = transfer::head(job, file).await?;
     check_size(blob.bytes, file.plaintext_bytes, chunk_bytes)
         .map_err(|error| Error::Integrity(format!("{}: {error}", file.shown())))?;
-    Landing::open(file, blob, job.range_bytes).await
+    Landing::open(file, blob, job.range_bytes, progress).await
 }
 
 async fn work(job: &Hydration, queue: &Mutex<Queue>, asset: &Asset, files: &[Landing]) -> Result<(), Error> {
@@ -217,7 +248,7 @@ async fn work(job: &Hydration, queue: &Mutex<Queue>, asset: &Asset, files: &[Lan
         transfer::range(job, file, landing, span).await?;
         landing.note(span.index).await?;
         let frontier = lock().complete(span);
-        landing.hash_to(frontier).await?;
+        landing.landed(frontier);
     }
 }
 

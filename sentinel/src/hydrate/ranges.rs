@@ -9,6 +9,8 @@ pub(super) struct Plan {
     pub(super) bytes: u64,
     /// Ranges that an earlier start fetched.
     pub(super) done: BTreeSet<u64>,
+    /// It is fetched before those that are not.
+    pub(super) first: bool,
 }
 
 /// One range: bytes `start..end` of a file.
@@ -31,16 +33,21 @@ struct File {
     ahead: BTreeSet<u64>,
 }
 
-/// The queue over all files, in order: the first file is complete first, so that hashing keeps up.
+/// The queue over all files, one after the other, so that hashing and reading keep up.
 #[derive(Debug)]
 pub(super) struct Queue {
     files: Vec<File>,
+    /// Indices of the files, in the order in which they are fetched.
+    turns: Vec<usize>,
     range_bytes: u64,
 }
 
 impl Queue {
     pub(super) fn new(plans: Vec<Plan>, range_bytes: u64) -> Self {
         let range_bytes = range_bytes.max(1);
+        let mut turns: Vec<usize> = (0..plans.len()).collect();
+        // Stable: beside that, files keep their order.
+        turns.sort_by_key(|index| !plans.get(*index).is_some_and(|plan| plan.first));
         let files = plans
             .into_iter()
             .map(|plan| {
@@ -56,13 +63,19 @@ impl Queue {
                 file
             })
             .collect();
-        Self { files, range_bytes }
+        Self {
+            files,
+            turns,
+            range_bytes,
+        }
     }
 
     /// The next range that nobody has; nothing when all are complete or being fetched.
     pub(super) fn take(&mut self) -> Option<Span> {
         let range_bytes = self.range_bytes;
-        self.files.iter_mut().enumerate().find_map(|(number, file)| {
+        let files = &mut self.files;
+        self.turns.iter().find_map(|number| {
+            let file = files.get_mut(*number)?;
             file.next = file.next.max(file.frontier);
             while file.ahead.contains(&file.next) {
                 file.next += 1;
@@ -74,7 +87,7 @@ impl Queue {
             file.next += 1;
             let start = index * range_bytes;
             Some(Span {
-                file: number,
+                file: *number,
                 index,
                 start,
                 end: start.saturating_add(range_bytes).min(file.bytes),
@@ -115,6 +128,7 @@ mod tests {
         Plan {
             bytes,
             done: done.iter().copied().collect(),
+            first: false,
         }
     }
 
@@ -146,6 +160,17 @@ mod tests {
             .map(|span| (span.file, span.index))
             .collect();
         assert_eq!(got, [(0, 1), (2, 0), (2, 1)]);
+    }
+
+    #[test]
+    fn files_that_are_wanted_first_come_first() {
+        let first = |bytes| Plan {
+            first: true,
+            ..plan(bytes, &[])
+        };
+        let mut queue = Queue::new(vec![plan(20, &[]), first(10), plan(10, &[]), first(5)], 10);
+        let got: Vec<_> = drain(&mut queue).iter().map(|span| span.file).collect();
+        assert_eq!(got, [1, 3, 0, 0, 2]);
     }
 
     #[test]

@@ -18,7 +18,9 @@ const HEAD_TIME: Duration = Duration::from_secs(30);
 /// Slower than this is not a transfer.
 const BYTES_PER_SECOND: u64 = PROGRESS_BYTES;
 /// Bytes that are written at once.
-const WRITE_BYTES: usize = 1 << 20;
+const WRITE_BYTES: u64 = 1 << 20;
+/// Pieces that are written at once, however small: each costs more than its bytes.
+const WRITE_PIECES: usize = 256;
 
 /// What HEAD said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,24 +125,24 @@ async fn receive(
     at: &mut u64,
     end: u64,
 ) -> Result<(), Fault> {
-    let mut buffer = Vec::with_capacity(WRITE_BYTES);
+    let mut pieces = Pieces::default();
     let mut fault = None;
     while let Some(piece) = body.chunk().await {
         match piece {
-            Ok(piece) => buffer.extend_from_slice(&piece),
+            Ok(piece) => pieces.add(piece),
             Err(error) => fault = Some(Fault::from(error)),
         }
-        if *at + buffer.len() as u64 > end {
+        if *at + pieces.bytes > end {
             return Err(Fault::passing(format!("{what}: more bytes than the range has")));
         }
-        if buffer.len() >= WRITE_BYTES || fault.is_some() {
-            land(job, landing, at, &mut buffer).await?;
+        if pieces.are_enough() || fault.is_some() {
+            land(job, landing, at, &mut pieces).await?;
         }
         if let Some(fault) = fault.take() {
             return Err(fault);
         }
     }
-    land(job, landing, at, &mut buffer).await?;
+    land(job, landing, at, &mut pieces).await?;
     if *at < end {
         return Err(Fault::passing(format!(
             "{what}: {} bytes of the range are missing",
@@ -150,15 +152,30 @@ async fn receive(
     Ok(())
 }
 
-async fn land(job: &Hydration, landing: &Landing, at: &mut u64, buffer: &mut Vec<u8>) -> Result<(), Fault> {
-    let length = buffer.len() as u64;
-    *buffer = landing
-        .write(*at, std::mem::take(buffer))
-        .await
-        .map_err(Fault::Final)?;
-    *at += length;
-    job.shared.facts.add_landed_bytes(length);
-    job.shared.metrics.landed_bytes.inc_by(length);
+/// What has arrived and is not written, as it came: nothing is copied together.
+#[derive(Default)]
+struct Pieces {
+    list: Vec<Bytes>,
+    bytes: u64,
+}
+
+impl Pieces {
+    fn add(&mut self, piece: Bytes) {
+        self.bytes += piece.len() as u64;
+        self.list.push(piece);
+    }
+
+    fn are_enough(&self) -> bool {
+        self.bytes >= WRITE_BYTES || self.list.len() >= WRITE_PIECES
+    }
+}
+
+async fn land(job: &Hydration, landing: &Landing, at: &mut u64, pieces: &mut Pieces) -> Result<(), Fault> {
+    let Pieces { list, bytes } = std::mem::take(pieces);
+    landing.write(*at, list).await.map_err(Fault::Final)?;
+    *at += bytes;
+    job.shared.facts.add_landed_bytes(bytes);
+    job.shared.metrics.landed_bytes.inc_by(bytes);
     Ok(())
 }
 
@@ -217,4 +234,24 @@ fn request(
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Pieces, WRITE_BYTES, WRITE_PIECES};
+    use bytes::Bytes;
+
+    #[test]
+    fn pieces_are_written_when_they_are_large_or_many() {
+        let mut small = Pieces::default();
+        for _ in 1..WRITE_PIECES {
+            small.add(Bytes::from_static(b"a"));
+            assert!(!small.are_enough());
+        }
+        small.add(Bytes::from_static(b"a"));
+        assert!(small.are_enough());
+        let mut large = Pieces::default();
+        large.add(vec![0; usize::try_from(WRITE_BYTES).unwrap()].into());
+        assert!(large.are_enough());
+    }
 }

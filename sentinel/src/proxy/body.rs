@@ -7,18 +7,24 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Request;
+use http::header::EXPECT;
+use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 use trustbridge_tbenc::Sha256;
 
 use super::upstream::Answer;
-use super::{BoxError, REQUEST_BYTES, Record};
+use super::{BoxError, REQUEST_BYTES, Record, TooLarge};
 use crate::audit::{Audit, Entry, Outcome};
 use crate::billing::{AnswerMeter, Asked, Unasked, Wish};
 use crate::shared::{InFlight, Shared};
 
 /// A runtime that says nothing for so long in the middle of an answer has lost the thread.
 const IDLE: Duration = Duration::from_mins(5);
+/// What a client sends faster than it would connect anew, and the time that it has for it.
+const SHORT: u64 = 64 << 10;
+const SHORT_TIME: Duration = Duration::from_secs(1);
 
 /// Digest and length of what passed so far.
 #[derive(Default)]
@@ -99,7 +105,7 @@ impl Body for RequestBody {
         }
         if tally.bytes > REQUEST_BYTES {
             tally.too_large = true;
-            return Poll::Ready(Some(Err("the request body is too large".into())));
+            return Poll::Ready(Some(Err(TooLarge.into())));
         }
         Poll::Ready(Some(Ok(Frame::data(data))))
     }
@@ -111,6 +117,30 @@ impl Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
+}
+
+/// Reads what is short of a request that was refused, so that its connection can have another one. Whether all of it was
+/// read: of what is longer, or waits for our word (RFC 9110 section 10.1.1), nothing is.
+pub(super) async fn pass_over(request: Request<Incoming>) -> bool {
+    if request.body().is_end_stream() {
+        return true;
+    }
+    let is_short = request
+        .body()
+        .size_hint()
+        .upper()
+        .is_some_and(|bytes| bytes <= SHORT);
+    if !is_short || request.headers().contains_key(EXPECT) {
+        return false;
+    }
+    let mut body = request.into_body();
+    let reading = async {
+        while let Some(frame) = body.frame().await {
+            frame?;
+        }
+        Ok::<_, hyper::Error>(())
+    };
+    matches!(timeout(SHORT_TIME, reading).await, Ok(Ok(())))
 }
 
 /// What is written when an answer ends, however it ends.

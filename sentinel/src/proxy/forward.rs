@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use super::body::{AnswerBody, Ending, RequestBody, SharedTally, Tally};
 use super::refusal::Refusal;
 use super::upstream;
-use super::{Answer, Proxy, Record, headers};
+use super::{Answer, Proxy, Record, headers, say_close};
 use crate::audit::Outcome;
 use crate::billing::{AnswerMeter, Unasked, is_stream};
 use crate::shared::InFlight;
@@ -53,11 +53,16 @@ pub(super) async fn forward(
                 is_billed(record, parts.status).then(|| AnswerMeter::begin(Arc::clone(&proxy.billing), kind));
             let unasked = unasked(kind, &ending.request);
             let is_changed = unasked.is_some();
+            let is_early = body.is_early();
             let mut answer = Response::new(AnswerBody::new(body, meter, unasked, ending).boxed());
             *answer.status_mut() = parts.status;
             *answer.headers_mut() = headers::to_client(parts.headers);
             if is_changed {
                 answer.headers_mut().remove(CONTENT_LENGTH);
+            }
+            if is_early {
+                // Nobody knows now whether the rest of the request will be read before the answer is over.
+                say_close(&mut answer);
             }
             Ok(answer)
         }

@@ -13,6 +13,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::linger::Linger;
+
 /// Enough of a line to know its name and a length.
 const LINE_BYTES: usize = 128;
 
@@ -69,6 +71,11 @@ impl Scanner {
             lengths: Vec::new(),
             encodings: 0,
         }
+    }
+
+    /// Whether a request is not whole, or may be so: of chunks nobody knows here.
+    fn expects_more(&self) -> bool {
+        !matches!(self.place, Place::Head | Place::Body(0))
     }
 
     fn feed(&mut self, mut bytes: &[u8]) {
@@ -168,17 +175,23 @@ impl Scanner {
     }
 }
 
-/// A connection whose inbound bytes pass the scanner.
+/// A connection whose inbound bytes pass the scanner, and which is closed slowly where more of them may come.
 pub(super) struct Watched<S> {
     stream: S,
     scanner: Scanner,
+    linger: Linger,
 }
 
 impl<S> Watched<S> {
     pub(super) fn new(stream: S) -> (Self, Arc<Findings>) {
         let findings = Arc::new(Findings::default());
         let scanner = Scanner::new(findings.clone());
-        (Self { stream, scanner }, findings)
+        let watched = Self {
+            stream,
+            scanner,
+            linger: Linger::default(),
+        };
+        (watched, findings)
     }
 }
 
@@ -195,7 +208,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
@@ -204,8 +217,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self {
+            stream,
+            scanner,
+            linger,
+        } = self.get_mut();
+        linger.poll_close(stream, scanner.expects_more(), cx)
     }
 
     fn poll_write_vectored(

@@ -9,9 +9,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -21,7 +18,6 @@ use tokio_util::task::TaskTracker;
 
 use super::Proxy;
 use super::framing::Watched;
-use crate::config::CertPair;
 
 /// Connections at a time, where the process may have files enough.
 const CONNECTIONS: usize = 4096;
@@ -37,32 +33,15 @@ const LINGER: Duration = Duration::from_secs(2);
 /// After an error of accept (no file descriptor left) the loop must not spin.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The acceptor for a certificate and its key.
-pub(crate) fn tls_acceptor(pair: &CertPair) -> Result<TlsAcceptor, String> {
-    let chain = CertificateDer::pem_file_iter(&pair.cert)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| {
-            format!(
-                "TB_TLS_CERT_PATH: {}: {error}; give a PEM chain",
-                pair.cert.display()
-            )
-        })?;
-    let key = PrivateKeyDer::from_pem_file(&pair.key)
-        .map_err(|error| format!("TB_TLS_KEY_PATH: {}: {error}; give a PEM key", pair.key.display()))?;
-    let mut config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|error| format!("TB_TLS_CERT_PATH: {error}; certificate and key must belong together"))?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
-}
-
 /// The public port while it is open.
 pub(crate) struct Serving {
     proxy: Arc<Proxy>,
     stop: CancellationToken,
     cut: CancellationToken,
     ended: oneshot::Receiver<()>,
+    /// Of the thread that serves, to keep it busy.
+    #[cfg(test)]
+    pub(super) thread: tokio::runtime::Handle,
 }
 
 impl Serving {
@@ -107,6 +86,8 @@ pub(crate) fn serve(
         stop: stop.clone(),
         cut: cut.clone(),
         ended,
+        #[cfg(test)]
+        thread: runtime.handle().clone(),
     };
     std::thread::Builder::new()
         .name("proxy".to_owned())
@@ -140,6 +121,7 @@ async fn accept_all(
     let connections = TaskTracker::new();
     let last = CancellationToken::new();
     tokio::spawn(proxy.upstream.clone().close_stale());
+    tokio::spawn(proxy.audit.clone().write_in_time());
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,

@@ -1,9 +1,11 @@
 //! The public port: a streaming reverse proxy to the runtime, bound in Ready and never before.
 
 mod body;
+mod certificate;
 mod forward;
 mod framing;
 mod headers;
+mod linger;
 mod listen;
 #[cfg(test)]
 mod port_tests;
@@ -18,8 +20,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderValue};
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::header::{AUTHORIZATION, CONNECTION, HeaderValue};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use http_body_util::combinators::BoxBody;
 use hyper::body::{Body, Incoming};
@@ -36,7 +38,8 @@ use routes::Routes;
 use tokens::Tokens;
 use upstream::Upstream;
 
-pub(crate) use listen::{Serving, serve, tls_acceptor};
+pub(crate) use certificate::tls_acceptor;
+pub(crate) use listen::{Serving, serve};
 
 /// How often it is looked whether requests are under way, at the end.
 const LOOK: Duration = Duration::from_millis(50);
@@ -44,6 +47,11 @@ const LOOK: Duration = Duration::from_millis(50);
 const PATH_CHARS: usize = 512;
 /// Largest request body.
 const REQUEST_BYTES: u64 = 32 << 20;
+
+/// A request's body is longer than [`REQUEST_BYTES`].
+#[derive(Debug, thiserror::Error)]
+#[error("the request body is too large")]
+struct TooLarge;
 
 /// Whatever goes wrong with a body.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -88,36 +96,45 @@ impl Proxy {
         }
     }
 
-    /// Answers one request. `/health` is for load balancers and leaves no record.
+    /// Answers one request. `/health` is for load balancers and leaves no record; asked with a token, it says besides
+    /// whether that is accepted.
     async fn handle(&self, request: Request<Incoming>, findings: &Findings) -> Answer {
         let mut answer = self.answer(request, findings).await;
         if findings.is_last() || self.shared.is_draining() {
-            answer
-                .headers_mut()
-                .insert(CONNECTION, HeaderValue::from_static("close"));
+            say_close(&mut answer);
         }
         answer
     }
 
     async fn answer(&self, request: Request<Incoming>, findings: &Findings) -> Answer {
-        if request.uri().path() == "/health" && matches!(*request.method(), Method::GET | Method::HEAD) {
+        if is_health(&request) && !self.is_wrong(request.headers()) {
             return self.health();
         }
         let guard = self.shared.begin();
         let record = Record::of(&request);
-        let result = match self.admit(&request, findings) {
-            Ok(()) => forward::forward(self, request, &record, guard).await,
-            Err(refusal) => Err((refusal, Outcome::Refused)),
-        };
-        match result {
-            Ok(answer) => answer,
-            Err((refusal, outcome)) => {
-                let answer = refusal.answer();
-                self.shared.metrics.answered(refusal.status.as_u16());
-                self.record_refusal(&record, &refusal, outcome);
-                answer
+        let (refusal, outcome, is_read) = match self.admit(&request, findings) {
+            Ok(()) => {
+                let is_read = request.body().is_end_stream();
+                match forward::forward(self, request, &record, guard).await {
+                    Ok(answer) => return answer,
+                    Err((refusal, outcome)) => (refusal, outcome, is_read),
+                }
             }
+            Err(refusal) => {
+                // No work: who has no token must not keep a drain from its end.
+                drop(guard);
+                let may_stay = !findings.is_ambiguous() && !self.shared.is_draining();
+                let is_read = may_stay && body::pass_over(request).await;
+                (refusal, Outcome::Refused, is_read)
+            }
+        };
+        let mut answer = refusal.answer();
+        if !is_read {
+            say_close(&mut answer);
         }
+        self.shared.metrics.answered(refusal.status.as_u16());
+        self.record_refusal(&record, &refusal, outcome);
+        answer
     }
 
     fn record_refusal(&self, record: &Record, refusal: &Refusal, outcome: Outcome) {
@@ -142,6 +159,12 @@ impl Proxy {
         refusal::json(status, text)
     }
 
+    /// Whether somebody shows a token, and it is not accepted.
+    fn is_wrong(&self, headers: &HeaderMap) -> bool {
+        let shown = headers.contains_key(AUTHORIZATION);
+        shown && self.tokens.as_ref().is_some_and(|tokens| !tokens.accept(headers))
+    }
+
     /// Every reason not to forward, in the order in which a client should learn them.
     fn admit(&self, request: &Request<Incoming>, findings: &Findings) -> Result<(), Refusal> {
         if findings.is_ambiguous() {
@@ -149,6 +172,10 @@ impl Proxy {
         }
         headers::check_framing(request.headers())?;
         self.check_state()?;
+        // With a right token, or none, it would have been answered before.
+        if is_health(request) {
+            return Err(Refusal::unauthorized());
+        }
         if !self.routes.allows(request.method(), request.uri().path()) {
             return Err(Refusal::not_found());
         }
@@ -220,6 +247,17 @@ impl Record {
             outcome,
         }
     }
+}
+
+fn is_health<B>(request: &Request<B>) -> bool {
+    request.uri().path() == "/health" && matches!(*request.method(), Method::GET | Method::HEAD)
+}
+
+/// Tells the client that this is the connection's last answer (RFC 9112 section 9.6).
+fn say_close(answer: &mut Answer) {
+    answer
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
 }
 
 fn full(bytes: impl Into<Bytes>) -> BoxBody<Bytes, BoxError> {

@@ -1,5 +1,8 @@
 //! The public port in front of a runtime's double: connections that are kept, and answers that are cut off.
 
+mod early;
+mod records;
+
 use super::{Proxy, Serving, serve};
 use crate::audit::Audit;
 use crate::billing::Billing;
@@ -59,8 +62,8 @@ async fn tell(stream: &mut TcpStream, with_length: bool) {
     }
 }
 
-/// Answers `/v1/models`, tells usage in a chat with a query, begins to answer chats for ever, breaks off in the middle of responses and messages, and hangs
-/// up on everything else.
+/// Answers `/v1/models`, tells usage in a chat with a query, begins to answer chats for ever, breaks off in the middle of
+/// responses and messages, is early with embeddings that have a query, and hangs up on everything else.
 async fn double(listener: TcpListener, seen: Seen) {
     loop {
         let (mut stream, _) = listener.accept().await.unwrap();
@@ -74,6 +77,9 @@ async fn double(listener: TcpListener, seen: Seen) {
                 if line.contains("/v1/chat/completions?") {
                     tell(&mut stream, line.contains("length")).await;
                     continue;
+                }
+                if line.contains("/v1/embeddings?") {
+                    return early::answer(stream, &line).await;
                 }
                 let answer = match line.split(' ').nth(1) {
                     Some("/v1/models") => ANSWER,
@@ -300,31 +306,6 @@ async fn usage_that_nobody_asked_for_is_counted_and_not_sent() {
     ] {
         assert!(told.contains(&line), "{line}: {told}");
     }
-}
-
-#[tokio::test]
-async fn the_record_of_an_answer_that_broke_off_says_who_cut_it() {
-    let port = Port::open().await;
-    for (path, bytes) in [("/v1/responses", 5), ("/v1/messages", 4)] {
-        let (status, mut client) = port.ask(&format!("POST {path}")).await;
-        assert_eq!(status, "200");
-        let mut rest = Vec::new();
-        // The end of the connection is all that a client can be told.
-        let _ = tokio::time::timeout(PATIENCE, client.read_to_end(&mut rest))
-            .await
-            .unwrap();
-        port.eventually(|| port.shared.in_flight() == 0).await;
-        let lines = lines_of(&port.log);
-        let last = lines.last().unwrap();
-        assert_eq!(
-            (&last["path"], &last["outcome"], &last["resp_bytes"]),
-            (&path.into(), &"mid_stream_error".into(), &bytes.into())
-        );
-    }
-    let (_, client) = port.ask("POST /v1/chat/completions").await;
-    drop(client);
-    port.eventually(|| port.shared.in_flight() == 0).await;
-    assert_eq!(lines_of(&port.log).last().unwrap()["outcome"], "client_closed");
 }
 
 #[tokio::test]

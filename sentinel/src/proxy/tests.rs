@@ -5,7 +5,7 @@ use crate::billing::Billing;
 use crate::config::Config;
 use crate::shared::Shared;
 use std::sync::Arc;
-use trustbridge_domain::sentinel::{Cause, State};
+use trustbridge_domain::sentinel::{Cause, Offer, State};
 
 fn proxy() -> (Proxy, Arc<Shared>, tempfile::TempDir) {
     let vars = [
@@ -27,7 +27,7 @@ fn only_ready_is_served() {
     let (proxy, shared, _dir) = proxy();
     let loading = State::Decrypt { delivered: false };
     for (state, status) in [
-        (State::Hydrate, 503),
+        (State::Hydrate(Offer::Taken), 503),
         (loading, 503),
         (State::Suspended(Cause::Denied), 403),
         (State::Suspended(Cause::Expired), 403),

@@ -64,15 +64,16 @@ impl Upstream {
     }
 
     /// Sends a request, over a kept connection if there is one, and waits for the head of the answer. `head` has the
-    /// headers that the runtime is to see, none about the body's length among them.
+    /// headers that the runtime is to see, none about the body's length among them. What of the body did not leave by then
+    /// goes on leaving while the answer is read.
     pub(super) async fn send<B>(self: &Arc<Self>, head: &Parts, body: B) -> Result<Response<Answer>, Error>
     where
-        B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + Sync + 'static,
     {
         let mut question = Question::new(head, body);
         while let Some(mut link) = self.take() {
             match exchange(&mut link, &mut question).await {
-                Ok(head) => return Ok(self.answer(head, link)),
+                Ok((head, sent)) => return Ok(self.answer(head, link, sent, question)),
                 // It was closed in this moment, before anything of the request left.
                 Err(_) if question.is_whole() => {}
                 Err(error) => return Err(Error::Broken(error)),
@@ -82,12 +83,26 @@ impl Upstream {
             .await
             .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
             .map_err(Error::Unreachable)?;
-        let head = exchange(&mut link, &mut question).await.map_err(Error::Broken)?;
-        Ok(self.answer(head, link))
+        let (head, sent) = exchange(&mut link, &mut question).await.map_err(Error::Broken)?;
+        Ok(self.answer(head, link, sent, question))
     }
 
-    fn answer(self: &Arc<Self>, head: Head, link: Link) -> Response<Answer> {
+    fn answer<B>(
+        self: &Arc<Self>,
+        head: Head,
+        link: Link,
+        sent: Sent,
+        question: Question<B>,
+    ) -> Response<Answer>
+    where
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + Sync + 'static,
+    {
         let body = Answer::new(link, head.framing, head.keeps, Arc::clone(self));
+        let body = match sent {
+            Sent::All => body,
+            Sent::Some => body.early(Some(Box::new(question))),
+            Sent::Cut => body.early(None),
+        };
         let mut answer = Response::new(body);
         *answer.status_mut() = head.status;
         *answer.headers_mut() = head.headers;
@@ -132,7 +147,7 @@ impl Upstream {
 }
 
 /// Sends the question and waits for the head of its answer, which may come before all of the question left.
-async fn exchange<B>(link: &mut Link, question: &mut Question<B>) -> io::Result<Head>
+async fn exchange<B>(link: &mut Link, question: &mut Question<B>) -> io::Result<(Head, Sent)>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {
@@ -147,16 +162,16 @@ where
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
             };
         }
-        let mut head = ready!(poll_head(link, question.method(), cx))?;
-        head.keeps &= sent == Sent::All;
-        Poll::Ready(Ok(head))
+        let head = ready!(poll_head(link, question.method(), cx))?;
+        Poll::Ready(Ok((head, sent)))
     })
     .await
 }
 
-/// How much of a question left.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// How much of a question left before its answer began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sent {
+    /// Not all; the rest may follow.
     Some,
     All,
     /// As much as the runtime took.

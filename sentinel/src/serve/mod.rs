@@ -11,7 +11,7 @@ pub(crate) use report::{SETTINGS, cause, write_report};
 
 use std::io;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -49,27 +49,37 @@ pub(crate) async fn serve(config: Config, fenced: Fenced) -> anyhow::Result<Exit
     // Before anything can wait: nobody may take what an earlier start left for ours.
     Volume::of(&config).clear();
     let mut stop = Stop::new()?;
-    let (mut driver, mut happened) = Driver::new(config)?;
-    driver.shared.facts.set_landlock(fenced.as_str());
-    let admin = TcpListener::bind(driver.config.admin_addr)
-        .await
-        .map_err(|error| {
-            let address = driver.config.admin_addr;
-            anyhow::anyhow!("TB_ADMIN_ADDR: {address}: {error}; is another program listening there?")
-        })?;
-    let router = health::router(
-        &driver.config,
-        driver.shared.clone(),
-        driver.audit.clone(),
-        driver.billing.clone(),
-    );
+    check_memory(&config)?;
+    let (config, shared) = (Arc::new(config), Shared::new());
+    shared.facts.set_landlock(fenced.as_str());
+    let billing = Arc::new(Billing::open(&config.state_dir)?);
+    let opened = Arc::new(OnceLock::new());
+    let admin = TcpListener::bind(config.admin_addr).await.map_err(|error| {
+        let address = config.admin_addr;
+        anyhow::anyhow!("TB_ADMIN_ADDR: {address}: {error}; is another program listening there?")
+    })?;
+    let router = health::router(&config, shared.clone(), opened.clone(), billing.clone());
     tokio::spawn(admin::serve(admin, router));
+    // The kubelet is answered by now: what follows takes longer than all before it.
+    let audit = open_audit(config.clone()).await?;
+    opened.get_or_init(|| audit.clone());
+    let (mut driver, mut happened) = Driver::new(config, shared, audit, billing)?;
     driver.keep_audit();
     driver.bill()?;
     driver.events.send(Event::Started);
     let code = driver.run(&mut happened, &mut stop).await;
     driver.shut_down().await;
     Ok(code)
+}
+
+/// Opens the audit log and makes the key of this start. For the process's first random number AWS-LC collects entropy of
+/// the CPU's own jitter, some 30 ms long.
+async fn open_audit(config: Arc<Config>) -> anyhow::Result<Arc<Audit>> {
+    let opening = move || Audit::open(Some(&config.audit_path), &config.contract_id, &config.asset_id);
+    let audit = tokio::task::spawn_blocking(opening)
+        .await?
+        .map_err(|error| anyhow::anyhow!("TB_AUDIT_PATH: {error}; is the directory writable?"))?;
+    Ok(Arc::new(audit))
 }
 
 /// SIGTERM and SIGINT.
@@ -115,8 +125,12 @@ struct Driver {
 }
 
 impl Driver {
-    fn new(config: Config) -> anyhow::Result<(Self, UnboundedReceiver<Happened>)> {
-        check_memory(&config)?;
+    fn new(
+        config: Arc<Config>,
+        shared: Arc<Shared>,
+        audit: Arc<Audit>,
+        billing: Arc<Billing>,
+    ) -> anyhow::Result<(Self, UnboundedReceiver<Happened>)> {
         let mut client = Client::builder().body_limit(1 << 20);
         if let Some(path) = &config.ca_path {
             client = client.ca_file(path);
@@ -125,13 +139,11 @@ impl Driver {
             client = client.client_certificate(&pair.cert, &pair.key);
         }
         let tls = config.public_tls.as_ref().map(proxy::tls_acceptor).transpose();
-        let audit = Audit::open(Some(&config.audit_path), &config.contract_id, &config.asset_id)
-            .map_err(|error| anyhow::anyhow!("TB_AUDIT_PATH: {error}; is the directory writable?"))?;
         let (events, happened) = Events::channel();
         let driver = Self {
-            shared: Shared::new(),
-            audit: Arc::new(audit),
-            billing: Arc::new(Billing::open(&config.state_dir)?),
+            shared,
+            audit,
+            billing,
             billed: CancellationToken::new(),
             events,
             http: client.build()?,
@@ -143,7 +155,7 @@ impl Driver {
             watching: CancellationToken::new(),
             delivering: TaskTracker::new(),
             public: None,
-            config: Arc::new(config),
+            config,
         };
         Ok((driver, happened))
     }
@@ -181,6 +193,7 @@ impl Driver {
             Effect::Authorize => self.authorize(),
             Effect::Hydrate => self.hydrate(),
             Effect::Deliver => self.deliver(),
+            Effect::Withdraw => self.withdraw().await,
             Effect::OpenPublic => self.open_public().await,
             Effect::CloseDelivery => self.close_delivery().await,
             Effect::Report => self.report(),
@@ -214,11 +227,30 @@ impl Driver {
         }
     }
 
+    /// Ends delivery alone: hydration begins anew, and what it describes next is offered instead.
+    async fn withdraw(&mut self) {
+        self.stop_delivery().await;
+        self.watching = CancellationToken::new();
+        self.delivering.reopen();
+    }
+
     async fn close_delivery(&mut self) {
-        self.watching.cancel();
         for task in self.tasks.drain(..) {
             task.abort();
         }
+        self.stop_delivery().await;
+        let volume = Volume::of(&self.config);
+        if matches!(self.shared.state(), State::Suspended(_)) {
+            volume.forget_delivered();
+        }
+        if let Some(license) = get(&self.license) {
+            license.forget();
+        }
+    }
+
+    /// Stops the writers and whoever watches the runtime, and clears the memory volume.
+    async fn stop_delivery(&mut self) {
+        self.watching.cancel();
         let delivery = self
             .delivery
             .lock()
@@ -235,14 +267,7 @@ impl Driver {
         {
             tracing::error!("a file in memory is still being written; clearing the volume nevertheless");
         }
-        let volume = Volume::of(&self.config);
-        volume.clear();
-        if matches!(self.shared.state(), State::Suspended(_)) {
-            volume.forget_delivered();
-        }
-        if let Some(license) = get(&self.license) {
-            license.forget();
-        }
+        Volume::of(&self.config).clear();
     }
 
     fn report(&self) {

@@ -46,7 +46,7 @@ pub(crate) fn write_report(path: &Path, state: State, reason: &str, message: &st
 #[cfg(test)]
 mod tests {
     use super::{cause, write_report};
-    use trustbridge_domain::sentinel::{Cause, State};
+    use trustbridge_domain::sentinel::{Cause, Offer, State};
 
     #[test]
     fn a_report_fits_and_tells_state_and_reason() {
@@ -70,7 +70,7 @@ mod tests {
             (suspended(Cause::Integrity), "delivery", "Integrity"),
             (suspended(Cause::Billing), "metering_not_active", "Billing"),
             (suspended(Cause::Expired), "license_expired", "Unavailable"),
-            (State::Hydrate, "hydration", "Unavailable"),
+            (State::Hydrate(Offer::Open), "hydration", "Unavailable"),
             (State::Boot, "settings", "Settings"),
         ] {
             assert_eq!(cause(state, reason), word, "{reason}");

@@ -8,7 +8,7 @@ use super::{Driver, get, put};
 use crate::billing;
 use crate::decrypt::Delivery;
 use crate::events::Events;
-use crate::hydrate::{self, Hydration};
+use crate::hydrate::{self, Hydration, Told};
 use crate::license::{self, License};
 use crate::runtime;
 
@@ -80,14 +80,12 @@ impl Driver {
             range_bytes: self.config.download_chunk_bytes,
             idle: self.config.download_idle,
             anchor: self.config.manifest_sha256.clone(),
+            tell: self.on_told(),
         };
-        let (events, slot) = (self.events.clone(), self.asset.clone());
+        let events = self.events.clone();
         self.spawn(async move {
             match hydrate::run(&job).await {
-                Ok(asset) => {
-                    put(&slot, asset);
-                    events.send(Event::Hydrated);
-                }
+                Ok(()) => events.send(Event::Hydrated),
                 Err(error) => {
                     let (event, reason) = match &error {
                         hydrate::Error::Denied(_) => (Event::Denied, "denied"),
@@ -100,6 +98,18 @@ impl Driver {
                 }
             }
         });
+    }
+
+    /// What hydration tells on its way becomes an event; what it describes is there before the event is.
+    fn on_told(&self) -> Box<dyn Fn(Told) + Send + Sync> {
+        let (events, slot) = (self.events.clone(), self.asset.clone());
+        Box::new(move |told| match told {
+            Told::Described(asset) => {
+                put(&slot, asset);
+                events.send(Event::Described);
+            }
+            Told::Changed => events.send(Event::Changed),
+        })
     }
 
     pub(super) fn deliver(&mut self) {

@@ -1,6 +1,6 @@
 //! Every case of this target by its name in the matrix.
 
-use crate::{answers, clients, disk, envelope, licence, reader, renewal, transfer};
+use crate::{answers, clients, disk, envelope, licence, overlap, reader, renewal, transfer};
 
 /// A case: its name, and how it is played.
 pub type Case = (&'static str, fn());
@@ -87,6 +87,16 @@ pub const CASES: &[Case] = &[
     ("disk::killed_while_suspended", disk::killed_while_suspended),
     ("disk::a_journal_that_lies", disk::a_journal_that_lies),
     ("disk::a_journal_that_is_torn", disk::a_journal_that_is_torn),
+    ("overlap::plaintext_follows_the_landing", overlap::plaintext_follows_the_landing),
+    ("overlap::nobody_reads_along", overlap::nobody_reads_along),
+    ("overlap::a_stop_under_a_reader", overlap::a_stop_under_a_reader),
+    ("overlap::the_last_chunk_waits_for_the_digest", overlap::the_last_chunk_waits_for_the_digest),
+    ("overlap::wrong_bytes_under_a_reader", overlap::wrong_bytes_under_a_reader),
+    ("overlap::damage_of_an_earlier_start_under_a_reader", overlap::damage_of_an_earlier_start_under_a_reader),
+    ("overlap::another_etag_under_a_reader", overlap::another_etag_under_a_reader),
+    ("overlap::denied_under_a_reader", overlap::denied_under_a_reader),
+    ("overlap::a_reader_that_dies_while_bytes_land", overlap::a_reader_that_dies_while_bytes_land),
+    ("overlap::small_files_come_first", overlap::small_files_come_first),
     ("reader::nobody_reads", reader::nobody_reads),
     ("reader::nobody_reads_again", reader::nobody_reads_again),
     ("reader::the_second_load_dies", reader::the_second_load_dies),

@@ -4,13 +4,18 @@
 //! `TB_SEED` repeats a run, `TB_CAMPAIGN=1` makes it the full size.
 
 use std::collections::BTreeSet;
+use std::fs::OpenOptions;
 use std::io::Read as _;
-use std::os::unix::fs::FileExt as _;
-use std::sync::Mutex;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use nix::fcntl::OFlag;
 
 use crate::disk::noted;
-use crate::process::{Sentinel, eventually};
+use crate::process::{PATIENCE, Sentinel, eventually};
 use crate::scene::{RANGE, Scene, WORKERS, single};
 use crate::store::Kind;
 use crate::{crew, model_bytes};
@@ -41,6 +46,8 @@ struct Counts {
     altered: usize,
     /// Ranges that were asked for more than once because of a kill.
     fetched_again: usize,
+    /// Plaintext bytes that somebody had read when a sentinel died in hydration.
+    read_along: usize,
 }
 
 #[test]
@@ -67,26 +74,41 @@ fn killed_at_random_points_it_always_completes() {
     println!("{kills} kills: {counts:?}");
     assert_eq!(counts.hydration + counts.decryption, kills);
     assert!(counts.hydration > 0 && counts.decryption > 0 && counts.altered > 0);
+    assert!(
+        counts.read_along > 0,
+        "nobody read along when a sentinel died in hydration"
+    );
 }
 
 /// One set of directories: killed so often, each time started again, in the end complete and right.
 fn world(random: &mut Random, kills: usize, harm: bool, counts: &Mutex<Counts>) {
     let scene = Scene::new(single());
     // Slow enough that a point in time is a point in the transfer.
-    scene.store.breaks(|ask| {
-        let wait = Duration::from_millis(5);
+    let withheld = Arc::new(AtomicBool::new(harm));
+    let last = withheld.clone();
+    scene.store.breaks(move |ask| {
+        let is_withheld = ask.end == ask.blob.len() && last.load(Ordering::SeqCst);
+        let wait = if is_withheld {
+            PATIENCE
+        } else {
+            Duration::from_millis(5)
+        };
         (ask.kind == Kind::Range).then(|| ask.usual().whole().after(wait))
     });
     // In a world that is harmed every kill comes before the last byte, so that another start resumes; in any other
-    // at least the last kill comes after it, so that no seed leaves decryption out.
+    // at least the last kill comes after it, so that no seed leaves decryption out. The first kill of a world that is
+    // harmed comes when somebody reads along, and the last range not before it, whatever the seed.
     let first = if harm { kills } else { random.below(kills) };
-    let (mut hydration, mut decryption) = (0, 0);
+    let (mut hydration, mut decryption, mut read_along) = (0, 0, 0);
     for kill in 0..kills {
         let done = noted(&scene);
         let before = scene.store.asked.lock().unwrap().len();
         let mut sentinel = scene.start();
         if kill < first && done.len() < ranges() {
-            in_hydration(&scene, random, before, ranges() - done.len(), &mut sentinel);
+            let is_read = withheld.load(Ordering::SeqCst);
+            let left = ranges() - done.len();
+            read_along += in_hydration(&scene, random, before, left, is_read, &mut sentinel);
+            withheld.store(false, Ordering::SeqCst);
             hydration += 1;
         } else {
             in_decryption(&scene, random, &mut sentinel);
@@ -110,6 +132,7 @@ fn world(random: &mut Random, kills: usize, harm: bool, counts: &Mutex<Counts>) 
     counts.worlds += 1;
     counts.hydration += hydration;
     counts.decryption += decryption;
+    counts.read_along += read_along;
     counts.altered += usize::from(altered);
     let needed = scene.ciphertext_bytes() + again;
     counts.fetched_again += scene.store.asked_bytes().saturating_sub(needed).div_ceil(RANGE);
@@ -137,15 +160,85 @@ fn ranges() -> usize {
     model_bytes().len().div_ceil(RANGE)
 }
 
-/// Dies when so many more ranges were asked for, and a moment later.
-fn in_hydration(scene: &Scene, random: &mut Random, before: usize, left: usize, sentinel: &mut Sentinel) {
+/// Dies when so many more ranges were asked for, with `is_read` also when somebody has read something, and a moment later;
+/// how much somebody had read by then.
+fn in_hydration(
+    scene: &Scene,
+    random: &mut Random,
+    before: usize,
+    left: usize,
+    is_read: bool,
+    sentinel: &mut Sentinel,
+) -> usize {
+    let along = ReadsAlong::start(scene);
     // The first half of what is left: the kills of a world come one after the other.
     let point = before + 1 + random.below(left.div_ceil(2));
     eventually("the point in hydration", || {
         scene.store.asked.lock().unwrap().len() >= point || sentinel.state() == "Decrypt"
     });
+    if is_read {
+        eventually("somebody reads along", || along.bytes.load(Ordering::SeqCst) > 0);
+        assert_eq!(sentinel.state(), "Hydrate");
+    }
     std::thread::sleep(Duration::from_micros(random.below(10_000) as u64));
     sentinel.dies();
+    let text = along.ends();
+    assert!(
+        scene.asset.plain["model.tbenc"].starts_with(&text),
+        "plaintext that is not the model's"
+    );
+    text.len()
+}
+
+/// Somebody who reads the FIFO, whenever there is one, until the sentinel is dead.
+struct ReadsAlong {
+    dead: Arc<AtomicBool>,
+    /// What it has so far.
+    bytes: Arc<AtomicUsize>,
+    reader: JoinHandle<Vec<u8>>,
+}
+
+impl ReadsAlong {
+    fn start(scene: &Scene) -> Self {
+        let (dead, pipe) = (Arc::new(AtomicBool::new(false)), scene.pipe());
+        let bytes = Arc::new(AtomicUsize::new(0));
+        let (told, so_far) = (dead.clone(), bytes.clone());
+        let reader = std::thread::spawn(move || {
+            let mut text = Vec::new();
+            let mut piece = vec![0; 1 << 16];
+            let mut open = None;
+            let mut opened = Instant::now();
+            loop {
+                let is_over = told.load(Ordering::SeqCst);
+                if open.is_none() {
+                    // Without waiting: the FIFO may be that of a start that is dead.
+                    let flags = OFlag::O_NONBLOCK.bits();
+                    open = OpenOptions::new().read(true).custom_flags(flags).open(&pipe).ok();
+                    opened = Instant::now();
+                }
+                let read = open.as_mut().map_or(0, |file| file.read(&mut piece).unwrap_or(0));
+                text.extend_from_slice(&piece[..read]);
+                so_far.store(text.len(), Ordering::SeqCst);
+                if read == 0 && is_over {
+                    return text;
+                }
+                if read == 0 {
+                    // Nobody writes into the FIFO of a dead start; a living writer looks for readers more often.
+                    if text.is_empty() && opened.elapsed() > Duration::from_millis(50) {
+                        open = None;
+                    }
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+        });
+        Self { dead, bytes, reader }
+    }
+
+    /// What it had read when the sentinel was dead.
+    fn ends(self) -> Vec<u8> {
+        self.dead.store(true, Ordering::SeqCst);
+        self.reader.join().unwrap()
+    }
 }
 
 /// Dies when its reader has so many bytes; the reader sees the end, and never more than there is.

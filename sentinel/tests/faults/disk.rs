@@ -16,12 +16,12 @@ use crate::wire::Act;
 
 const BLOB: &str = "model.tbenc";
 /// Text of the asset's last record, and what a record has beside its text.
-const LAST: usize = 3_000_000 % 65_536;
+pub const LAST: usize = 3_000_000 % 65_536;
 const OVERHEAD: usize = 20;
 
 /// Five ways to be another file of the same length.
 #[derive(Clone, Copy, Debug)]
-enum Damage {
+pub enum Damage {
     Flipped,
     Truncated,
     Swapped,
@@ -30,7 +30,7 @@ enum Damage {
 }
 
 impl Damage {
-    fn to(self, bytes: &mut Vec<u8>) {
+    pub fn to(self, bytes: &mut Vec<u8>) {
         match self {
             Self::Flipped => bytes[1_000_000] ^= 1,
             Self::Truncated => bytes.truncate(bytes.len() - LAST - OVERHEAD),
@@ -289,7 +289,7 @@ pub fn killed_while_suspended() {
 }
 
 /// Dies when twelve ranges are noted; then this is added to the journal.
-fn dies_with_journal(scene: &Scene, more: &str) {
+pub fn dies_with_journal(scene: &Scene, more: &str) {
     scene
         .store
         .breaks(|ask| (ask.kind == Kind::Range && ask.n > 12).then(Act::silence));

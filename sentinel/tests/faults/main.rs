@@ -26,6 +26,7 @@ mod envelope;
 mod licence;
 mod matrix;
 mod model;
+mod overlap;
 mod plane;
 mod process;
 mod reader;

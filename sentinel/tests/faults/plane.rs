@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 use super::asset::{Asset, ID};
 use super::wire::{Act, Answer, Ask, Script};
 
+/// Where a blob lies, by the number of the question and its name, for a store that is not ours.
+type Address = Box<dyn Fn(usize, &str) -> String + Send>;
+
 /// Breaks a question (its number from 1, the usual answer), or leaves it alone.
 type Hook = Box<dyn FnMut(usize, &Value) -> Option<Act> + Send>;
 
@@ -17,6 +20,7 @@ pub struct Plane {
     paths: Vec<String>,
     directory: bool,
     pub store: Mutex<Option<SocketAddr>>,
+    address: Mutex<Option<Address>>,
     /// Seconds until `expires_at`, from the question.
     pub life_s: AtomicUsize,
     pub anchor: Mutex<Option<String>>,
@@ -31,6 +35,7 @@ impl Plane {
             paths: asset.plain.keys().cloned().collect(),
             directory: asset.directory,
             store: Mutex::default(),
+            address: Mutex::default(),
             life_s: AtomicUsize::new(3600),
             anchor: Mutex::default(),
             questions: Mutex::default(),
@@ -63,6 +68,12 @@ impl Plane {
         });
     }
 
+    /// Sends the sentinel to another store from now on.
+    #[allow(dead_code, reason = "for the cases against a real Azurite")]
+    pub fn points_to(&self, address: impl Fn(usize, &str) -> String + Send + 'static) {
+        *self.address.lock().unwrap() = Some(Box::new(address));
+    }
+
     pub fn asked(&self) -> usize {
         self.questions.lock().unwrap().len()
     }
@@ -88,7 +99,11 @@ impl Plane {
 
     fn usual(&self, n: usize) -> Value {
         let host = self.store.lock().unwrap().unwrap();
-        let url = |blob: &str| format!("https://{host}/c/models/{ID}/{blob}?sv=2022-11-02&sig=secret-{n}");
+        let elsewhere = self.address.lock().unwrap();
+        let url = |blob: &str| match &*elsewhere {
+            Some(address) => address(n, blob),
+            None => format!("https://{host}/c/models/{ID}/{blob}?sv=2022-11-02&sig=secret-{n}"),
+        };
         let life = i64::try_from(self.life_s.load(Ordering::SeqCst)).unwrap();
         let mut answer = json!({
             "status": "authorized",

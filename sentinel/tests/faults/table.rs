@@ -40,7 +40,8 @@ const NO_PLANE_SUSPENDED: Cell = Played(&["licence::denied_at_first"]);
 const NO_CIPHERTEXT: Cell = No("There is no ciphertext before Hydrate, and no byte is asked for.");
 const FORGOTTEN: Cell =
     No("Suspended has closed the FIFOs and forgotten the key: nothing reads the ciphertext.");
-const NO_FIFO: Cell = No("FIFOs and files in memory are made on entering Decrypt, and not before.");
+const NO_FIFO: Cell =
+    No("FIFOs and files in memory are made in Hydrate, once manifest and key stand, and not before.");
 const FIFO_GONE: Cell =
     No("Suspended has removed the FIFOs; that none is left, every case that ends there asserts.");
 const NO_PORT: Cell = No("Port 8000 is not bound; that it is shut before a load, every case asserts.");
@@ -132,30 +133,30 @@ const FINAL: &str = "Suspended, cause Denied, asked once; port 8000 shut, or 403
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
     store("B1", "short body", BUDGET, &["transfer::short_bodies_are_taken_up", "transfer::short_bodies_for_ever"]),
-    store("B2", "reset in the middle of a range", BUDGET, &["transfer::resets_are_taken_up", "transfer::resets_for_ever"]),
+    store("B2", "reset in the middle of a range", BUDGET, &["transfer::resets_are_taken_up", "transfer::resets_for_ever", "sentinel/tests/azurite/changed.rs#lines_that_break_are_taken_up"]),
     store("B3", "slowloris", BUDGET, &["transfer::a_trickle_is_given_up_and_tried_again", "transfer::a_trickle_for_ever"]),
     store("B4", "stall", BUDGET, &["transfer::stalls_are_given_up_and_tried_again", "transfer::a_stall_before_the_head_is_given_up", "transfer::a_stop_in_the_middle_of_a_stall"]),
     store("B5", "200 to a Range request", "never written; gives up", &["transfer::a_whole_blob_for_a_range_is_refused"]),
     store("B6", "wrong or missing Content-Range, multipart", "range refused and asked for again, then gives up", &["transfer::mislabelled_ranges_are_asked_for_again", "transfer::mislabelled_ranges_for_ever"]),
-    store("B7", "ETag changes", "all is discarded, a fresh authorisation and manifest, three rounds at most", &["transfer::another_etag_begins_again", "transfer::another_etag_each_time"]),
-    store("B8", "403 expired SAS, on all workers at once", "exactly one authorisation more; the new URL may point elsewhere", &["answers::a_sas_runs_out_on_all_workers_as_azure_says_it", "answers::a_sas_runs_out_on_all_workers_as_azurite_says_it", "answers::refused_together_they_ask_once", "answers::a_sas_dead_on_arrival", "answers::a_renewed_url_points_elsewhere"]),
-    store("B9", "403 for ever", "Suspended, cause Denied, three questions", &["answers::refused_for_ever_is_a_no", "answers::a_missing_right_is_a_no"]),
+    store("B7", "ETag changes", "all is discarded, a fresh authorisation and manifest, three rounds at most", &["transfer::another_etag_begins_again", "transfer::another_etag_each_time", "overlap::another_etag_under_a_reader", "sentinel/tests/azurite/changed.rs#an_overwritten_blob_is_fetched_anew", "sentinel/tests/azurite/changed.rs#a_blob_that_becomes_another_one", "sentinel/tests/azurite/changed.rs#a_blob_that_becomes_shorter"]),
+    store("B8", "403 expired SAS, on all workers at once", "exactly one authorisation more; the new URL may point elsewhere", &["answers::a_sas_runs_out_on_all_workers_as_azure_says_it", "answers::a_sas_runs_out_on_all_workers_as_azurite_says_it", "answers::refused_together_they_ask_once", "answers::a_sas_dead_on_arrival", "answers::a_renewed_url_points_elsewhere", "sentinel/tests/azurite/refused.rs#a_sas_runs_out_in_the_middle"]),
+    store("B9", "403 for ever", "Suspended, cause Denied, three questions", &["answers::refused_for_ever_is_a_no", "answers::a_missing_right_is_a_no", "sentinel/tests/azurite/refused.rs#a_wrong_signature_is_a_no", "sentinel/tests/azurite/refused.rs#a_missing_right_is_a_no"]),
     store("B10", "429 and 503 with every kind of Retry-After", "waited for, a minute at most, the back-off at least", &["answers::retry_after_in_every_form", "answers::retry_after_zero_is_no_storm", "answers::retry_after_for_ages"]),
     store("B11", "500, 502, 504 storms", "ridden out, then gives up", &["answers::server_errors_are_ridden_out", "answers::server_errors_for_ever", "answers::server_errors_before_the_first_range"]),
     store("B12", "redirects", "not followed; gives up", &["answers::redirects_are_not_followed"]),
     store("B13", "encoded bodies, bombs", "refused, not unpacked", &["envelope::encoded_bodies_are_asked_for_again", "envelope::encoded_bodies_for_ever", "envelope::a_manifest_that_is_a_bomb"]),
-    store("B14", "TLS: expired, not yet valid, other host, self-signed, none, cut without close_notify", "closed; never plain http", &["envelope::stores_that_prove_nothing", "envelope::tls_that_ends_without_a_word"]),
+    store("B14", "TLS: expired, not yet valid, other host, self-signed, none, cut without close_notify", "closed; never plain http", &["envelope::stores_that_prove_nothing", "envelope::tls_that_ends_without_a_word", "sentinel/tests/azurite/refused.rs#a_store_whose_authority_is_not_trusted"]),
     store("B15", "lengths that lie", "judged before room is taken", &["envelope::lengths_that_lie_at_head", "envelope::lengths_that_lie_in_a_range"]),
-    bytes("B16", "one flipped byte", &["disk::a_flipped_byte_is_served", "sentinel/tests/serve/path.rs#one_flipped_byte_of_ciphertext_never_gets_ready"], &["disk::a_byte_is_flipped_on_the_disk"]),
-    bytes("B17", "truncated at a record, manifest forged to match (anchored)", &["disk::a_truncated_file_with_a_forged_manifest_is_served"], &["disk::the_file_is_cut_on_the_disk"]),
-    bytes("B18", "two ranges swapped", &["disk::swapped_ranges_are_served"], &["disk::ranges_are_swapped_on_the_disk"]),
-    bytes("B19", "a zero-filled hole", &["disk::a_hole_is_served", "disk::a_journal_that_lies"], &["disk::a_hole_is_torn_into_the_disk"]),
-    bytes("B20", "another asset's valid file", &["disk::another_assets_file_is_served"], &["disk::another_file_lies_on_the_disk"]),
+    bytes("B16", "one flipped byte", &["disk::a_flipped_byte_is_served", "overlap::wrong_bytes_under_a_reader", "sentinel/tests/serve/path.rs#one_flipped_byte_of_ciphertext_never_gets_ready", "sentinel/tests/azurite/changed.rs#wrong_bytes_from_the_start"], &["disk::a_byte_is_flipped_on_the_disk"]),
+    bytes("B17", "truncated at a record, manifest forged to match (anchored)", &["disk::a_truncated_file_with_a_forged_manifest_is_served", "sentinel/tests/azurite/changed.rs#wrong_bytes_from_the_start"], &["disk::the_file_is_cut_on_the_disk"]),
+    bytes("B18", "two ranges swapped", &["disk::swapped_ranges_are_served", "overlap::wrong_bytes_under_a_reader"], &["disk::ranges_are_swapped_on_the_disk"]),
+    bytes("B19", "a zero-filled hole", &["disk::a_hole_is_served", "overlap::wrong_bytes_under_a_reader", "disk::a_journal_that_lies", "overlap::damage_of_an_earlier_start_under_a_reader"], &["disk::a_hole_is_torn_into_the_disk"]),
+    bytes("B20", "another asset's valid file", &["disk::another_assets_file_is_served", "overlap::wrong_bytes_under_a_reader", "sentinel/tests/azurite/changed.rs#wrong_bytes_from_the_start"], &["disk::another_file_lies_on_the_disk"]),
     row("B21", "disk full, read-only, no growth", "says which volume; nothing of it is used again", [
         Played(&["disk::a_read_only_state_directory"]),
         No("Authorize writes only the machine's id, and that is a convenience: its loss is a warning."),
-        Played(&["disk::a_full_volume", "disk::a_read_only_volume", "disk::a_file_that_may_not_grow"]),
-        Played(&["disk::a_memory_volume_that_is_too_small"]),
+        Played(&["disk::a_full_volume", "disk::a_read_only_volume", "disk::a_file_that_may_not_grow", "disk::a_memory_volume_that_is_too_small"]),
+        No("Everything that is written for delivery was written in Hydrate; FIFOs take no room."),
         Played(&["disk::a_full_audit_volume"]),
         TRAINING,
         No("Suspended writes the termination message and nothing else; the kubelet owns that file."),
@@ -168,6 +169,21 @@ pub const ROWS: &[Row] = &[
         Played(&["sentinel/tests/serve/recovery.rs#a_sentinel_that_dies_beside_a_loaded_runtime_serves_again"]),
         TRAINING,
         Played(&["disk::killed_while_suspended"]),
+    ]),
+    store("B23", "the blob or its container is not there, or goes", "gives up and names it; Azurite plays this row alone", &["sentinel/tests/azurite/refused.rs#a_blob_or_container_that_is_gone"]),
+    row("B24", "every record is authentic, the digest is another one", "all but the last chunk may have been read; Suspended, cause Integrity", [
+        NO_CIPHERTEXT, NO_CIPHERTEXT,
+        Played(&["overlap::the_last_chunk_waits_for_the_digest"]),
+        No("Decrypt begins when every digest stands."),
+        No("Decrypt begins when every digest stands, and Ready comes after it."),
+        TRAINING, FORGOTTEN,
+    ]),
+    row("B25", "small files beside large ones that are slow", "small ones are fetched first and offered while the large ones land", [
+        NO_CIPHERTEXT, NO_CIPHERTEXT,
+        Played(&["overlap::small_files_come_first"]),
+        No("Every byte has landed before Decrypt."),
+        No("Every byte has landed before Ready."),
+        TRAINING, FORGOTTEN,
     ]),
     plane("C1", "denied", FINAL, &["licence::denied_at_first"], &["renewal::denied_at_a_renewal"]),
     plane("C2", "401", FINAL, &["licence::unauthorized_at_first"], &["renewal::unauthorized_at_a_renewal"]),
@@ -189,7 +205,7 @@ pub const ROWS: &[Row] = &[
     row("C10", "denied at a renewal", "Suspended at once; FIFOs, signal and key are gone", [
         BOOT_ASKS_NOBODY,
         No("In Authorize there is nothing to renew; the first no is C1."),
-        Played(&["renewal::denied_at_a_renewal"]),
+        Played(&["renewal::denied_at_a_renewal", "overlap::denied_under_a_reader"]),
         Played(&["renewal::denied_at_a_renewal"]),
         Played(&["renewal::denied_at_a_renewal", "sentinel/tests/serve/path.rs#a_contract_that_ends_closes_the_model"]),
         TRAINING,
@@ -197,25 +213,29 @@ pub const ROWS: &[Row] = &[
     ]),
     plane("C11", "swapped assets", "Suspended, cause Integrity", &["licence::swapped_assets"], &["renewal::another_asset_at_a_renewal"]),
     row("R1", "the reader never opens the FIFO", "waits without blocking; a stop does not wait", [
-        NO_FIFO, NO_FIFO, NO_FIFO,
+        NO_FIFO, NO_FIFO,
+        Played(&["overlap::nobody_reads_along", "overlap::plaintext_follows_the_landing"]),
         Played(&["reader::nobody_reads", "sentinel/tests/serve/recovery.rs#a_stop_while_waiting_ends_at_once"]),
         Played(&["reader::nobody_reads_again"]),
         TRAINING, FIFO_GONE,
     ]),
     row("R2", "the reader dies midway", "back to Decrypt, a new stream from the first record; never Ready", [
-        NO_FIFO, NO_FIFO, NO_FIFO,
+        NO_FIFO, NO_FIFO,
+        Played(&["overlap::a_reader_that_dies_while_bytes_land", "overlap::a_stop_under_a_reader"]),
         Played(&["sentinel/tests/serve/recovery.rs#a_reader_that_dies_is_served_again_from_the_beginning", "reader::a_reader_that_reads_nothing"]),
         Played(&["reader::the_second_load_dies"]),
         TRAINING, FIFO_GONE,
     ]),
     row("R3", "the runtime starts anew", "streamed again from the local ciphertext, every record verified again", [
-        NO_FIFO, NO_FIFO, NO_FIFO,
+        NO_FIFO, NO_FIFO,
+        Played(&["overlap::a_reader_that_dies_while_bytes_land"]),
         Played(&["sentinel/tests/serve/recovery.rs#a_reader_that_dies_is_served_again_from_the_beginning"]),
         Played(&["sentinel/tests/serve/recovery.rs#a_runtime_that_starts_anew_is_served_anew_and_clients_are_told_to_wait"]),
         TRAINING, FIFO_GONE,
     ]),
     row("R4", "two readers", "who comes later finds no name; no byte is sent twice", [
-        NO_FIFO, NO_FIFO, NO_FIFO,
+        NO_FIFO, NO_FIFO,
+        Played(&["overlap::plaintext_follows_the_landing"]),
         Played(&["reader::two_readers"]),
         Played(&["reader::the_second_load_dies"]),
         TRAINING, FIFO_GONE,
@@ -223,21 +243,23 @@ pub const ROWS: &[Row] = &[
     row("R5", "an old ready signal or FIFO in memory", "removed before the first wait", [
         Played(&["reader::leftovers_in_memory"]),
         No("Boot has removed what was there; the case looks while Authorize waits."),
-        No("As in Authorize: nothing is put there before Decrypt."),
+        No("What is there now is of this start; Boot has removed the rest."),
         Played(&["reader::somebody_takes_the_name"]),
         No("A signal or FIFO of this start is no leftover."),
         TRAINING, FIFO_GONE,
     ]),
     row("R6", "the runtime has another user", "0600, for the owner only", [
-        NO_FIFO, NO_FIFO, NO_FIFO,
+        NO_FIFO, NO_FIFO,
+        Played(&["overlap::nobody_reads_along"]),
         Played(&["reader::nobody_reads"]),
         No("The FIFO is made by the same function as in Decrypt. That both containers have one user is the webhook's part."),
         TRAINING, FIFO_GONE,
     ]),
     row("R7", "files in memory do not fit", "refused before the first byte, with the number", [
-        NO_FIFO, NO_FIFO, NO_FIFO,
+        NO_FIFO, NO_FIFO,
         Played(&["disk::a_memory_volume_that_is_too_small", "sentinel/src/decrypt/room.rs#the_limit_is_that_of_the_own_group"]),
-        No("Files in memory are written once, in Decrypt."),
+        No("Room is judged and files in memory are written once, in Hydrate."),
+        No("Room is judged and files in memory are written once, in Hydrate."),
         TRAINING, FIFO_GONE,
     ]),
     row("R8", "the machine's id has no source, or another one", "the same after a start; without any it says what to set", [

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -105,6 +106,7 @@ impl Answer {
             drip_from,
             drip: None,
             wait: Duration::ZERO,
+            held: None,
             end,
         }
     }
@@ -132,6 +134,8 @@ pub struct Act {
     drip_from: usize,
     drip: Option<Duration>,
     wait: Duration,
+    /// Nothing is sent before this says so.
+    held: Option<watch::Receiver<bool>>,
     end: End,
 }
 
@@ -146,6 +150,12 @@ impl Act {
     /// The body byte by byte.
     pub fn dripping(mut self, every: Duration) -> Self {
         self.drip = Some(every);
+        self
+    }
+
+    /// Not before this is true.
+    pub fn until(mut self, open: watch::Receiver<bool>) -> Self {
+        self.held = Some(open);
         self
     }
 
@@ -224,7 +234,11 @@ async fn hold(mut line: Line, script: &Script) {
 /// Answers requests until one ends the connection, or the client does.
 async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, script: &Script) -> End {
     while let Some(ask) = read(stream).await {
-        let act = script(&ask);
+        let mut act = script(&ask);
+        if let Some(held) = &mut act.held {
+            // Its sender is gone with its case: then nobody waits for the answer.
+            let _ = held.wait_for(|open| *open).await;
+        }
         tokio::time::sleep(act.wait).await;
         let fast = if act.drip.is_some() {
             act.drip_from

@@ -27,6 +27,14 @@ fn ambiguous_requests_tokens_and_sizes_are_refused() {
     assert_eq!(refused.status, 401);
     let error: Value = serde_json::from_str(&refused.body).unwrap();
     assert_eq!(error["error"]["code"], "invalid_api_key");
+    // Whoever asks how it is needs no token; one that is shown is judged.
+    let health = |more: &str| {
+        let request = format!("GET /health HTTP/1.1\r\nhost: x\r\n{more}connection: close\r\n\r\n");
+        world::http(world.public, &request).status
+    };
+    assert_eq!(health(""), 200);
+    assert_eq!(health("authorization: Bearer client-token\r\n"), 200);
+    assert_eq!(health("authorization: Bearer another-token\r\n"), 401);
     let auth = "host: x\r\nauthorization: Bearer client-token\r\nconnection: close";
     let both = "content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
     assert_eq!(

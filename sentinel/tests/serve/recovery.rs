@@ -21,6 +21,8 @@ fn a_killed_start_is_taken_up_where_it_ended() {
     shared.stall_after.store(usize::MAX, Ordering::SeqCst);
     shared.ranges.store(0, Ordering::SeqCst);
     let mut sentinel = world.sentinel(&[]);
+    // The dead one had offered its file already: a runtime that came too early would wait at that FIFO.
+    sentinel.wait_for("Decrypt");
     let runtime = Runtime::start(&world, weights(&world, &asset));
     sentinel.wait_for("Ready");
     assert_eq!(runtime.sums()["model-pipe"], asset.sha256("model.tbenc"));

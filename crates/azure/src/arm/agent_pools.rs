@@ -6,12 +6,12 @@ use super::error::{Error, refused, unexpected};
 use super::operation::{self, Operation, OperationState};
 use crate::http::{self, Client, Deadline};
 use crate::token::TokenSource;
-use ::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
+use ::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, SERVER};
 use ::http::{Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use url::Url;
 
@@ -55,6 +55,8 @@ pub struct AgentPools {
     http: Client,
     tokens: Arc<TokenSource>,
     cluster: Cluster,
+    /// What the last answer called its server.
+    server: Arc<Mutex<Option<String>>>,
 }
 
 #[derive(Deserialize)]
@@ -72,7 +74,14 @@ impl AgentPools {
             http,
             tokens,
             cluster,
+            server: Arc::default(),
         }
+    }
+
+    /// What the last answer called its server (header `server`); `None`: nothing was answered yet, or it did not say.
+    #[must_use]
+    pub fn server(&self) -> Option<String> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Creates the pool, and never touches one that exists (412, class `Stale`).
@@ -237,6 +246,8 @@ impl AgentPools {
             self.tokens.forget().await;
         }
         log(url, &answer);
+        let said = answer.headers().get(SERVER).and_then(|value| value.to_str().ok());
+        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = said.map(str::to_owned);
         Ok(answer)
     }
 

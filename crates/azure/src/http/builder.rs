@@ -1,6 +1,6 @@
 //! Trust, identity and limits of a client.
 
-use super::{Client, Error, PlainHttp};
+use super::{Client, Error, PlainHttp, stream};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -11,6 +11,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tower::ServiceExt as _;
 
 /// Where Linux distributions put the bundle of public certificate authorities.
 pub const SYSTEM_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -110,7 +111,8 @@ impl Builder {
             .with_tls_config(tls)
             .https_or_http()
             .enable_http1()
-            .wrap_connector(tcp);
+            .wrap_connector(tcp.map_response(stream::ahead as fn(_) -> _))
+            .map_response(stream::filled as fn(_) -> _);
         let inner = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(50))

@@ -8,6 +8,7 @@
 mod body;
 mod builder;
 mod error;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -19,9 +20,7 @@ use ::http::header::{ACCEPT_ENCODING, HeaderValue, USER_AGENT};
 use ::http::{Request, Response, Uri};
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
 use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -59,7 +58,7 @@ impl Deadline {
 /// The client. Cloning is cheap and shares the connection pool.
 #[derive(Clone)]
 pub struct Client {
-    inner: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    inner: legacy::Client<stream::Connector, Full<Bytes>>,
     body_limit: usize,
     plain_http: PlainHttp,
 }

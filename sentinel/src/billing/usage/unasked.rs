@@ -2,8 +2,11 @@
 //!
 //! vLLM runs with `--enable-force-include-usage`: every event of a stream has the counts so far in `usage`, and the last
 //! one before `[DONE]` has nothing else. They are read on the way; a client that did not ask for them gets the stream
-//! that it would have got without the flag. Only the event that is passing is held, and not more of it than
-//! [`EVENT_BYTES`]: a larger one goes through as it is.
+//! that it would have got without the flag. What other runtimes tell of themselves is theirs to tell and goes through
+//! (docs/adr/0017): a stream is taken for a forced one by its first event with choices, which has a `usage` only there.
+//! The event with nothing but the total is taken out of every stream, because `OpenAI`'s API has it for those alone who ask
+//! with `stream_options.include_usage`, and clients look for the first of its choices. Only the event that is passing is
+//! held, and not more of it than [`EVENT_BYTES`]: a larger one goes through as it is.
 
 use std::ops::Range;
 
@@ -18,6 +21,7 @@ use super::json::Asked;
 const EVENT_BYTES: usize = 64 << 10;
 /// The member, as every JSON writer spells it.
 const USAGE: &[u8] = b"\"usage\"";
+const CHOICES: &[u8] = b"\"choices\"";
 
 /// Where in the lines of a stream we are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +50,7 @@ enum Verdict {
 struct Chunk<'a> {
     #[serde(borrow)]
     choices: Option<&'a RawValue>,
+    /// None where it is `null`, too.
     #[serde(borrow)]
     usage: Option<&'a RawValue>,
 }
@@ -57,6 +62,8 @@ pub(crate) struct Unasked {
     place: Place,
     /// The beginning of an event that has not come to its end.
     held: BytesMut,
+    /// The runtime counts from the first event on, as it does where it is made to; nobody knows before that event.
+    is_forced: Option<bool>,
     /// The event that is passing is too large to be held.
     passing: bool,
     /// The last event was taken out: so is the LF that may belong to its last CR.
@@ -71,6 +78,7 @@ impl Unasked {
             asked,
             place: Place::default(),
             held: BytesMut::new(),
+            is_forced: None,
             passing: false,
             dropped: false,
         })
@@ -158,8 +166,11 @@ impl Unasked {
         verdict
     }
 
-    fn verdict(&self, event: &[u8]) -> Verdict {
+    fn verdict(&mut self, event: &[u8]) -> Verdict {
         if memmem::find(event, USAGE).is_none() {
+            if self.is_forced.is_none() && memmem::find(event, CHOICES).is_some() {
+                self.is_forced = Some(false);
+            }
             return Verdict::Keep;
         }
         let Some(data) = data_of(event) else {
@@ -169,18 +180,19 @@ impl Unasked {
         // What is no JSON has no usage, or the runtime is another one.
         let Ok(Chunk {
             choices: Some(choices),
-            usage: Some(usage),
+            usage,
         }) = serde_json::from_slice(text)
         else {
             return Verdict::Keep;
         };
-        if usage.get() == "null" {
-            return Verdict::Keep;
-        }
         let is_total = choices
             .get()
             .strip_prefix('[')
             .is_some_and(|rest| rest.trim_start() == "]");
+        let is_forced = is_total || *self.is_forced.get_or_insert(usage.is_some());
+        let Some(usage) = usage.filter(|_| is_forced) else {
+            return Verdict::Keep;
+        };
         match (is_total, self.asked.include_usage) {
             (true, true) => Verdict::Keep,
             (true, false) => Verdict::Drop,

@@ -112,6 +112,21 @@ fn the_member_goes_wherever_it_stands() {
     }
 }
 
+/// Runtimes that tell the total beside the last choice, to everybody: nobody made them.
+#[test]
+fn what_a_runtime_tells_of_itself_goes_through() {
+    let usage = "\"usage\":{\"prompt_tokens\":3}";
+    let total = format!("data: {{\"choices\":[],{usage}}}\n\n");
+    let done = "data: [DONE]\n\n";
+    for first in ["{\"choices\":[1]}", "{\"choices\":[1],\"usage\":null}"] {
+        let told = format!("data: {first}\n\ndata: {{\"choices\":[2],{usage}}}\n\n");
+        let text = format!("{told}{total}{done}");
+        assert_eq!(passed(TOTAL, &[text.as_bytes()]), text);
+        // An event without choices came to no client that did not ask for it.
+        assert_eq!(passed(NOTHING, &[text.as_bytes()]), format!("{told}{done}"));
+    }
+}
+
 #[test]
 fn an_event_that_is_too_large_is_not_held() {
     let large = "x".repeat(2 * EVENT_BYTES);

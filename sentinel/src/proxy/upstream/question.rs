@@ -145,6 +145,21 @@ where
     }
 }
 
+/// The rest of a question whose answer began before all of it left, whatever its body is.
+pub(super) trait Rest: Send + Sync {
+    /// As [`Question::poll_send`].
+    fn poll_send(&mut self, link: &mut Link, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+impl<B> Rest for Question<B>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + Sync,
+{
+    fn poll_send(&mut self, link: &mut Link, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Question::poll_send(self, link, cx)
+    }
+}
+
 /// The head as it goes over the wire. Method, path and headers were parsed before, so no line ends are in them.
 fn encode(head: &Parts, length: Option<u64>) -> Bytes {
     let mut text = BytesMut::with_capacity(HEAD_BYTES);
