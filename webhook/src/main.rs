@@ -25,6 +25,7 @@ use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::RustlsAcceptor;
 use clap::Parser;
 use health::Health;
+use inject::prepared::Prepared;
 use settings::{Creators, SentinelSettings};
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,7 +73,7 @@ async fn serve_until_asked(options: Serve) -> anyhow::Result<()> {
     let leaf = Arc::new(CurrentLeaf::default());
     let app = Arc::new(serve::App {
         catalog: catalog::Recent::new(catalog::Cluster(client.clone())),
-        sentinel,
+        sentinel: Prepared::new(sentinel),
         creators: Creators(options.pod_creators.clone()),
         health: health.clone(),
     });

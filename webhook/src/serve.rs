@@ -3,9 +3,10 @@
 use crate::catalog::Catalog;
 use crate::health::Health;
 use crate::inject::pod::Pod;
+use crate::inject::prepared::Prepared;
 use crate::inject::{self, delivery, violation};
 use crate::review::{Request, Review, ReviewAnswer, Verdict};
-use crate::settings::{Creators, SentinelSettings};
+use crate::settings::Creators;
 use crate::validate;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -26,7 +27,7 @@ pub(crate) struct App<C> {
     /// Where TunePods and ModelAssets are looked up.
     pub(crate) catalog: C,
     /// How the sentinel is injected.
-    pub(crate) sentinel: SentinelSettings,
+    pub(crate) sentinel: Prepared,
     /// Who makes protected pods.
     pub(crate) creators: Creators,
     /// Counts.
@@ -107,7 +108,7 @@ impl<C: Catalog> App<C> {
             return Verdict::Allowed;
         }
         let user = request.user_info.username.as_str();
-        let intent = match inject::examine(pod, user, &self.creators, &self.sentinel) {
+        let intent = match inject::examine(pod, user, &self.creators, self.sentinel.settings()) {
             Ok(intent) => intent,
             Err(verdict) => return verdict,
         };
@@ -130,12 +131,12 @@ impl<C: Catalog> App<C> {
             return Verdict::Allowed;
         }
         let user = request.user_info.username.as_str();
-        let intent = match inject::examine_again(pod, user, &self.creators, &self.sentinel) {
+        let intent = match inject::examine_again(pod, user, &self.creators, self.sentinel.settings()) {
             Ok(intent) => intent,
             Err(verdict) => return verdict,
         };
         match self.deliver(&intent, request.namespace.as_str()).await {
-            Ok(delivery) => inject::admit_again(pod, &intent, &delivery, &self.sentinel),
+            Ok(delivery) => inject::admit_again(pod, &intent, &delivery, self.sentinel.settings()),
             Err(verdict) => verdict,
         }
     }
@@ -209,7 +210,7 @@ mod tests {
     fn app(broken: bool) -> App<Shelf> {
         App {
             catalog: Shelf(broken),
-            sentinel: serde_json::from_value(json!({"image": "s"})).unwrap(),
+            sentinel: Prepared::new(serde_json::from_value(json!({"image": "s"})).unwrap()),
             creators: Creators(vec!["operator".into()]),
             health: Arc::new(Health::new()),
         }

@@ -114,6 +114,9 @@ field of the pod. */}}
   "TB_PUBLIC_ADDR=0.0.0.0:8000"
   "TB_ADMIN_ADDR=0.0.0.0:8001"
   "TB_AUDIT_PATH=/var/log/trustbridge/audit.jsonl"
+  "TB_TLS_CERT_PATH=/etc/trustbridge/tls/tls.crt"
+  "TB_TLS_KEY_PATH=/etc/trustbridge/tls/tls.key"
+  "TB_TOKENS_PATH=/etc/trustbridge/tokens/tokens"
   "TB_NODE_NAME<-spec.nodeName"
   "TB_POD_NAME<-metadata.name"
   "TB_POD_NAMESPACE<-metadata.namespace"
@@ -124,7 +127,7 @@ field of the pod. */}}
 {{/* What settings of the sentinel come to in a pod, as the policy compares it: a list of words, all that do not differ
 from pod to pod. */}}
 {{- define "trustbridge.sentinelWords" -}}
-{{- $contract := list "TB_CONTRACT_ID" "TB_ASSET_ID" "TB_EDC_ENDPOINT" "TB_MANIFEST_SHA256" "TB_TARGET_DIR" "TB_PIPE_PATH" "TB_MODEL_DIR" "TB_READY_SIGNAL" "TB_DELIVERY" "TB_RUNTIME_URL" "TB_PUBLIC_ADDR" "TB_ADMIN_ADDR" "TB_AUDIT_PATH" "TB_LOG_LEVEL" "TB_NODE_NAME" "TB_POD_NAME" "TB_POD_NAMESPACE" "TB_POD_UID" -}}
+{{- $contract := list "TB_CONTRACT_ID" "TB_ASSET_ID" "TB_EDC_ENDPOINT" "TB_MANIFEST_SHA256" "TB_TARGET_DIR" "TB_PIPE_PATH" "TB_MODEL_DIR" "TB_READY_SIGNAL" "TB_DELIVERY" "TB_RUNTIME_URL" "TB_PUBLIC_ADDR" "TB_ADMIN_ADDR" "TB_AUDIT_PATH" "TB_TLS_CERT_PATH" "TB_TLS_KEY_PATH" "TB_TOKENS_PATH" "TB_LOG_LEVEL" "TB_NODE_NAME" "TB_POD_NAME" "TB_POD_NAMESPACE" "TB_POD_UID" -}}
 {{- $words := include "trustbridge.fixedWords" . | fromJsonArray -}}
 {{- $words = concat $words (list (printf "image=%s" .image) (printf "TB_LOG_LEVEL=%s" .logLevel) (printf "TB_RUNTIME_URL=%s" .runtimeUrl)) -}}
 {{- if .proxyAllow -}}

@@ -1,16 +1,18 @@
 //! The buyer: an order, waiting for it, calling what was bought.
 
 use crate::kubectl::Kubectl;
+use crate::probe::Caller;
 use crate::provider::ASSET;
 use crate::seller::OFFER;
 use crate::wait::{self, Seen};
 use crate::world::World;
 use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use serde_json::{Value, json};
 use std::time::Duration;
 use trustbridge_api::{Order, TunePod};
-use trustbridge_domain::names::{instance_name, org_namespace, protected_namespace};
+use trustbridge_domain::names::{door_name, instance_name, org_namespace, protected_namespace, token_secret};
 use trustbridge_domain::phase::{OrderPhase, TunePodPhase};
 
 /// The contract that the control plane allows.
@@ -164,6 +166,28 @@ impl Purchase {
     /// The base URL at which the buyer calls the model.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://tp-{}.{}.svc:8000", self.tunepod(), self.namespace())
+        format!(
+            "https://{}.{}.svc:8000",
+            door_name(&self.tunepod()),
+            self.namespace()
+        )
+    }
+
+    /// A pod of the organisation that calls with the order's token.
+    #[must_use]
+    pub fn caller(&self) -> Caller {
+        Caller {
+            namespace: self.namespace(),
+            token: Some(token_secret(&self.tunepod())),
+        }
+    }
+
+    /// The token, read as a buyer reads it. It is never printed.
+    pub async fn token(&self, world: &World) -> Result<String> {
+        let api: Api<Secret> = Api::namespaced(world.client().await?, &self.namespace());
+        let secret = api.get(&token_secret(&self.tunepod())).await?;
+        let bytes = secret.data.as_ref().and_then(|data| data.get("token"));
+        let bytes = bytes.context("the Secret has no entry 'token'")?;
+        Ok(String::from_utf8(bytes.0.clone())?)
     }
 }

@@ -241,8 +241,9 @@ fn values(world: &World, stage: &Stage) -> Result<Value> {
         "sentinel": {"image": image("sentinel"), "proxyAllow": ["/v1/demo"], "memoryMi": 256},
         "outside": {"caBundle": ca},
         "runtime": {"image": "localhost/trustbridge-double:dev", "args": ["runtime"], "memory": "256Mi"},
-        // A refused node pool is asked for again soon: nobody watches a demo for an hour.
-        "nodePools": {"provider": "aks", "retryCapSeconds": 5, "aks": {
+        // A refused node pool is asked for again soon: nobody watches a demo for an hour. The second look at a deleted one
+        // comes after seconds and not after ten minutes, because this double keeps no request back.
+        "nodePools": {"provider": "aks", "retryCapSeconds": 5, "secondLookSeconds": 3, "sweepSeconds": 30, "aks": {
             "endpoint": stage.arm_url(),
             "authority": stage.arm_url(),
             "subscriptionId": ARM_IDS.subscription,
@@ -252,6 +253,8 @@ fn values(world: &World, stage: &Stage) -> Result<Value> {
             "clientId": ARM_IDS.client,
             "clientSecret": {"name": ARM_SECRET},
         }},
+        // A token that was replaced goes while a test watches; still long enough for two calls after it was.
+        "access": {"tokenOverlapSeconds": 45},
         "networkPolicy": {"outsidePorts": outside_ports},
     }))
 }

@@ -9,6 +9,7 @@ use kube::api::{DeleteParams, LogParams, PostParams};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+use trustbridge_api::labels;
 
 /// Image of the doubles; it has the client.
 const IMAGE: &str = "localhost/trustbridge-double:dev";
@@ -16,6 +17,35 @@ const IMAGE: &str = "localhost/trustbridge-double:dev";
 const LIMIT: Duration = Duration::from_mins(1);
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// Who calls a model, and with what: as a buyer's own pod would, which mounts the token and the authority.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Namespace of the pod that calls.
+    pub namespace: String,
+    /// Secret of that namespace with the token (`token`); nobody shows one otherwise.
+    pub token: Option<String>,
+}
+
+/// Where the pod of a caller finds its authority and its token.
+const CA_FILE: &str = "/access/ca/ca.crt";
+const TOKEN_FILE: &str = "/access/token/token";
+
+impl Caller {
+    fn volumes(&self) -> Vec<(&'static str, Value)> {
+        let token = |secret: &String| {
+            (
+                "token",
+                json!({"name": "token", "secret": {"secretName": secret}}),
+            )
+        };
+        let ca = (
+            "ca",
+            json!({"name": "ca", "configMap": {"name": labels::ACCESS_CA}}),
+        );
+        [ca].into_iter().chain(self.token.as_ref().map(token)).collect()
+    }
+}
 
 /// What a call came to.
 #[derive(Clone, Debug)]
@@ -29,21 +59,21 @@ pub struct Answer {
 /// Runs the client with these arguments in that namespace.
 pub async fn run(world: &World, namespace: &str, arguments: &[&str]) -> Result<Answer> {
     let api: Api<Pod> = Api::namespaced(world.client().await?, namespace);
-    let name = format!(
-        "probe-{}-{}",
-        std::process::id(),
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    );
-    api.create(&PostParams::default(), &pod(&name, arguments)?)
+    let name = name();
+    made(&api, &name, &pod(&name, arguments, &[])?).await
+}
+
+async fn made(api: &Api<Pod>, name: &str, pod: &Pod) -> Result<Answer> {
+    api.create(&PostParams::default(), pod)
         .await
         .context("cannot make the probe pod")?;
-    let answer = finished(&api, &name).await;
+    let answer = finished(api, name).await;
     let now = DeleteParams {
         grace_period_seconds: Some(0),
         ..DeleteParams::default()
     };
     // The namespace goes in the end; a pod that cannot be deleted spoils no answer.
-    let _ = api.delete(&name, &now).await;
+    let _ = api.delete(name, &now).await;
     answer
 }
 
@@ -66,7 +96,7 @@ impl Neighbour {
             std::process::id(),
             NEXT.fetch_add(1, Ordering::Relaxed)
         );
-        let mut pod = pod(&name, &["sleep"])?;
+        let mut pod = pod(&name, &["sleep"], &[])?;
         if let Some(spec) = &mut pod.spec {
             spec.active_deadline_seconds = Some(600);
         }
@@ -93,15 +123,15 @@ impl Neighbour {
 }
 
 /// Sends one GET; answers status and body. No answer at all is an error.
-pub async fn get(world: &World, namespace: &str, url: &str) -> Result<(u16, Value)> {
-    http(world, namespace, &["http", "GET", url, "--timeout-seconds", "20"]).await
+pub async fn get(world: &World, caller: &Caller, url: &str) -> Result<(u16, Value)> {
+    http(world, caller, &["http", "GET", url, "--timeout-seconds", "20"]).await
 }
 
 /// Sends one POST; answers status and body. No answer at all is an error.
-pub async fn post(world: &World, namespace: &str, url: &str, body: &str) -> Result<(u16, Value)> {
+pub async fn post(world: &World, caller: &Caller, url: &str, body: &str) -> Result<(u16, Value)> {
     http(
         world,
-        namespace,
+        caller,
         &["http", "POST", url, "--data", body, "--timeout-seconds", "20"],
     )
     .await
@@ -116,8 +146,16 @@ pub async fn tcp(world: &World, namespace: &str, target: &str) -> Result<String>
         .context("the client printed no result")
 }
 
-async fn http(world: &World, namespace: &str, arguments: &[&str]) -> Result<(u16, Value)> {
-    let mut line = line(&run(world, namespace, arguments).await?)?;
+async fn http(world: &World, caller: &Caller, arguments: &[&str]) -> Result<(u16, Value)> {
+    let mut arguments = arguments.to_vec();
+    arguments.extend(["--ca", CA_FILE]);
+    if caller.token.is_some() {
+        arguments.extend(["--bearer-file", TOKEN_FILE]);
+    }
+    let api: Api<Pod> = Api::namespaced(world.client().await?, &caller.namespace);
+    let name = name();
+    let pod = pod(&name, &arguments, &caller.volumes())?;
+    let mut line = line(&made(&api, &name, &pod).await?)?;
     let status = line
         .get("status")
         .and_then(Value::as_u64)
@@ -151,7 +189,16 @@ fn exit_code(pod: &Pod) -> Option<i32> {
     Some(statuses.first()?.state.as_ref()?.terminated.as_ref()?.exit_code)
 }
 
-fn pod(name: &str, arguments: &[&str]) -> Result<Pod> {
+fn name() -> String {
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("probe-{}-{number}", std::process::id())
+}
+
+/// A pod of the client, with these volumes below `/access` by their names.
+fn pod(name: &str, arguments: &[&str], volumes: &[(&str, Value)]) -> Result<Pod> {
+    let mount = |name: &str| json!({"name": name, "mountPath": format!("/access/{name}"), "readOnly": true});
+    let mounts: Vec<Value> = volumes.iter().map(|(name, _)| mount(name)).collect();
+    let volumes: Vec<&Value> = volumes.iter().map(|(_, volume)| volume).collect();
     let restricted = json!({
         "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]},
     });
@@ -167,7 +214,9 @@ fn pod(name: &str, arguments: &[&str]) -> Result<Pod> {
             "containers": [{
                 "name": "probe", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "args": words,
                 "securityContext": restricted,
+                "volumeMounts": mounts,
             }],
+            "volumes": volumes,
         },
     });
     Ok(serde_json::from_value(pod)?)

@@ -3,7 +3,7 @@
 use crate::buyer::{self, Purchase};
 use crate::kubectl::Kubectl;
 use crate::pod;
-use crate::probe;
+use crate::probe::{self, Caller};
 use crate::provider::{Model, Provider, mebibytes};
 use crate::report::Report;
 use crate::stage::{Stage, azurite};
@@ -175,8 +175,11 @@ async fn active(world: &World, purchase: &Purchase) -> Result<String> {
     order
         .status
         .and_then(|status| status.access)
-        .map(|access| access.url)
-        .context("the order names no URL")
+        .and_then(|access| {
+            let token = access.token_secret_ref?.name;
+            Some(format!("{}, token in Secret {token}", access.url))
+        })
+        .context("the order does not say how to call the model")
 }
 
 async fn delivered(world: &World, report: &mut Report, purchase: &Purchase, model: &Model) -> Result<()> {
@@ -190,7 +193,7 @@ async fn delivered(world: &World, report: &mut Report, purchase: &Purchase, mode
         .await?;
     let interop = async {
         let url = format!("{}/v1/demo", purchase.url());
-        let (_, answer) = probe::get(world, &purchase.namespace(), &url).await?;
+        let (_, answer) = probe::get(world, &purchase.caller(), &url).await?;
         same_plaintext(&answer, model)
     };
     report
@@ -207,7 +210,7 @@ async fn called(world: &World, report: &mut Report, purchase: &Purchase) -> Resu
     let call = async {
         let body = r#"{"model":"demo","prompt":"Once upon a time","max_tokens":8}"#;
         let url = format!("{}/v1/completions", purchase.url());
-        let (_, answer) = probe::post(world, &purchase.namespace(), &url, body).await?;
+        let (_, answer) = probe::post(world, &purchase.caller(), &url, body).await?;
         let text = answer
             .pointer("/choices/0/text")
             .and_then(Value::as_str)
@@ -215,7 +218,24 @@ async fn called(world: &World, report: &mut Report, purchase: &Purchase) -> Resu
         Ok(format!("'{}'", text.chars().take(40).collect::<String>().trim()))
     };
     report
-        .note("buyer", "POST /v1/completions through port 8000", call)
+        .note(
+            "buyer",
+            "POST /v1/completions over TLS, with the order's token",
+            call,
+        )
+        .await?;
+    let turned_away = async {
+        let url = format!("{}/v1/models", purchase.url());
+        let nobody = Caller {
+            token: None,
+            ..purchase.caller()
+        };
+        let (status, _) = probe::get(world, &nobody, &url).await?;
+        ensure!(status == 401, "without a token it answered {status}");
+        Ok("401".to_owned())
+    };
+    report
+        .note("sentinel", "turns a call without a token away", turned_away)
         .await?;
     let audited = async {
         let record = pod::audit_record(world, purchase, "/v1/completions").await?;

@@ -69,6 +69,10 @@ pub fn check(order: &Order, tunepod: &TunePod) -> Result<()> {
         tunepod.phase
     );
     ensure!(
+        tunepod.wipe.as_ref().is_some_and(|wipe| wipe.evidence.is_some()),
+        "the TunePod is Wiped, and names no WipeEvidence"
+    );
+    ensure!(
         tunepod.intervals.iter().all(|interval| interval.to.is_some()),
         "an interval is still open"
     );

@@ -95,6 +95,8 @@ pub(crate) fn runtime_of<'p>(pod: &'p Pod<'_>) -> &'p str {
 /// What the sentinel of one pod delivers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Delivery {
+    /// TunePod, whose Secrets hold certificate and accepted tokens.
+    pub(crate) tunepod: String,
     /// Licence contract.
     pub(crate) contract_id: String,
     /// Asset.
@@ -158,7 +160,7 @@ pub(crate) fn resolve(
         .filter(|(name, _)| *name == reference.name)
         .and_then(|(_, spec)| spec);
     let spec = spec.ok_or_else(|| unknown_asset(&reference.name))?;
-    Ok(deliver(contract_id, &reference.name, spec, intent.handover))
+    Ok(deliver(intent, contract_id, &reference.name, spec))
 }
 
 fn unknown_tunepod(intent: &Intent) -> Vec<Violation> {
@@ -181,7 +183,8 @@ fn unknown_asset(name: &str) -> Vec<Violation> {
     )]
 }
 
-fn deliver(contract_id: &str, asset_id: &str, spec: &ModelAssetSpec, handover: Handover) -> Delivery {
+fn deliver(intent: &Intent, contract_id: &str, asset_id: &str, spec: &ModelAssetSpec) -> Delivery {
+    let handover = intent.handover;
     let plaintext_bytes = u64::try_from(spec.plaintext_bytes).unwrap_or_default();
     let small: u64 = spec
         .files
@@ -194,6 +197,7 @@ fn deliver(contract_id: &str, asset_id: &str, spec: &ModelAssetSpec, handover: H
         Handover::RamFile => plaintext_bytes,
     };
     Delivery {
+        tunepod: intent.tunepod.clone(),
         contract_id: contract_id.to_owned(),
         asset_id: asset_id.to_owned(),
         endpoint: spec.endpoint.clone(),

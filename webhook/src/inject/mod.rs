@@ -6,16 +6,18 @@
 //! | [`policy`], [`violation`] | which pods may be guarded, and the refusal |
 //! | [`delivery`] | what is delivered to one |
 //! | [`sentinel`], [`probe`], [`arguments`] | what that looks like in a pod |
+//! | [`prepared`] | the sentinel as text, kept for the deliveries that were asked for last |
 //! | [`patch`] | the change of a pod as its author wrote it |
 //! | [`rebuild`] | the change of a pod that was guarded before |
 //!
-//! All of it is pure. The contract, rule by rule, with the test of each: `docs/reference/admission.md`.
+//! All of it is pure but for what is kept of it. The contract, rule by rule, with the test of each: `docs/reference/admission.md`.
 
 pub(crate) mod arguments;
 pub(crate) mod delivery;
 pub(crate) mod patch;
 pub(crate) mod pod;
 pub(crate) mod policy;
+pub(crate) mod prepared;
 pub(crate) mod probe;
 pub(crate) mod rebuild;
 pub(crate) mod sentinel;
@@ -28,6 +30,7 @@ use crate::review::Verdict;
 use crate::settings::{Creators, SentinelSettings};
 use delivery::{Delivery, Intent};
 use pod::Pod;
+use prepared::Prepared;
 use serde::Deserialize;
 use serde_json::Value;
 use trustbridge_api::labels;
@@ -55,6 +58,10 @@ pub(crate) const CIPHER_DIR: &str = "/var/lib/trustbridge/cipher";
 pub(crate) const AUDIT_DIR: &str = "/var/log/trustbridge";
 /// Extra certificate authorities.
 pub(crate) const CA_DIR: &str = "/etc/trustbridge/ca";
+/// Certificate and key of the public port, seen by the sentinel alone.
+pub(crate) const TLS_DIR: &str = "/etc/trustbridge/tls";
+/// Sums of the accepted tokens, seen by the sentinel alone.
+pub(crate) const TOKENS_DIR: &str = "/etc/trustbridge/tokens";
 /// Paths under which no container of the user mounts anything.
 pub(crate) const RESERVED_PATHS: [&str; 4] = [
     MODEL_ROOT,
@@ -115,13 +122,8 @@ pub(crate) fn examine_again(
 }
 
 /// Second half: the patch for a pod that passed [`examine`] and whose delivery is known.
-pub(crate) fn admit(
-    pod: &Pod<'_>,
-    intent: &Intent,
-    delivery: &Delivery,
-    settings: &SentinelSettings,
-) -> Verdict {
-    patch::of(pod, intent, delivery, settings).map_or_else(|e| unreadable(&e), Verdict::Patched)
+pub(crate) fn admit(pod: &Pod<'_>, intent: &Intent, delivery: &Delivery, prepared: &Prepared) -> Verdict {
+    patch::of(pod, intent, delivery, prepared).map_or_else(|e| unreadable(&e), Verdict::Patched)
 }
 
 /// Second half for a pod that passed [`examine_again`].

@@ -6,6 +6,7 @@
 
 use super::delivery::{Delivery, Intent};
 use super::pod::{Container, Pod};
+use super::prepared::Prepared;
 use super::{ADMIN_PORT, arguments, probe, sentinel};
 use crate::settings::SentinelSettings;
 use serde::Serialize;
@@ -39,22 +40,18 @@ pub(crate) fn of(
     pod: &Pod<'_>,
     intent: &Intent,
     delivery: &Delivery,
-    settings: &SentinelSettings,
+    prepared: &Prepared,
 ) -> Result<String, serde_json::Error> {
+    let settings = prepared.settings();
     let Some((at, runtime)) = pod.main_container(&intent.runtime) else {
         // The policy refused such a pod before.
         return Ok("[]".to_owned());
     };
     let own = runtime.security_context.as_ref().and_then(|c| c.run_as_user);
     let uid = own.or_else(|| pod.spec.security_context.as_ref().and_then(|c| c.run_as_user));
-    let container = sentinel::container(delivery, settings, uid.unwrap_or(DEFAULT_UID));
+    let container = prepared.container(delivery, uid.unwrap_or(DEFAULT_UID));
     let mut operations = Vec::with_capacity(20);
-    mark(pod, &sentinel::digest(&container), &mut operations);
-    match &pod.spec.init_containers {
-        // First: mounts and FIFO must be there before any container of the user starts.
-        Some(_) => operations.push(add("/spec/initContainers/0", container)),
-        None => operations.push(add("/spec/initContainers", json!([container]))),
-    }
+    mark(pod, &container.digest, &mut operations);
     let volumes = sentinel::volumes(delivery, settings);
     append(
         "/spec/volumes",
@@ -68,7 +65,20 @@ pub(crate) fn of(
     let path = format!("/spec/containers/{at}");
     equip(runtime, &path, uid, &mut operations);
     instruct(runtime, &path, settings, &mut operations);
-    serde_json::to_string(&operations)
+    let rest = serde_json::to_string(&operations)?;
+    Ok(before_others(pod, &container.text, &rest))
+}
+
+/// The sentinel's own operation before `others`, a list that is not empty: its text is there already.
+fn before_others(pod: &Pod<'_>, container: &str, others: &str) -> String {
+    let others = others.strip_prefix('[').unwrap_or(others);
+    match &pod.spec.init_containers {
+        // First: mounts and FIFO must be there before any container of the user starts.
+        Some(_) => {
+            format!(r#"[{{"op":"add","path":"/spec/initContainers/0","value":{container}}},{others}"#)
+        }
+        None => format!(r#"[{{"op":"add","path":"/spec/initContainers","value":[{container}]}},{others}"#),
+    }
 }
 
 /// The record of what was injected.

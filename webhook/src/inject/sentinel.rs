@@ -6,14 +6,17 @@
 use super::delivery::Delivery;
 use super::{
     ADMIN_PORT, AUDIT_DIR, CA_DIR, CIPHER_DIR, MODEL_DIR, MODEL_ROOT, PIPE_PATH, PUBLIC_PORT, READY_SIGNAL,
-    SENTINEL,
+    SENTINEL, TLS_DIR, TOKENS_DIR,
 };
 use crate::settings::SentinelSettings;
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use trustbridge_domain::names::{serving_secret, token_sums_secret};
 
 const MIB: u64 = 1 << 20;
+/// Entry of the Secret, and file, with the sums of accepted tokens.
+const TOKENS_FILE: &str = "tokens";
 /// Download and verification that the start is given time for, in bytes a second.
 const SLOWEST_START: u64 = 20_000_000;
 /// Seconds between two start-up probes.
@@ -22,7 +25,16 @@ const STARTUP_PERIOD: u64 = 2;
 const STARTUP_PROBES: u64 = 150;
 
 /// Names of the injected volumes that exist in every pod.
-pub(crate) const VOLUMES: [&str; 4] = ["tb-model", "tb-cipher", "tb-audit", "tb-ca"];
+pub(crate) const VOLUMES: [&str; 6] = [
+    "tb-model",
+    "tb-cipher",
+    "tb-audit",
+    "tb-tls",
+    "tb-tokens",
+    "tb-ca",
+];
+/// Mode of the files with key and sums, 0440: the sentinel reads them through the pod's group.
+const SECRET_MODE: u32 = 0o440;
 
 /// The sentinel as a native sidecar that runs as user `uid`.
 pub(crate) fn container(delivery: &Delivery, settings: &SentinelSettings, uid: i64) -> Value {
@@ -67,6 +79,13 @@ pub(crate) fn volumes(delivery: &Delivery, settings: &SentinelSettings) -> Vec<V
         json!({"name": "tb-model", "emptyDir": {"medium": "Memory", "sizeLimit": format!("{model}Mi")}}),
         json!({"name": "tb-cipher", "emptyDir": {"sizeLimit": format!("{cipher}Mi")}}),
         json!({"name": "tb-audit", "emptyDir": {"sizeLimit": "256Mi"}}),
+        json!({"name": "tb-tls", "secret": {"secretName": serving_secret(&delivery.tunepod), "defaultMode": SECRET_MODE}}),
+        // Of that Secret the sums alone: what else lies there is the operator's.
+        json!({"name": "tb-tokens", "secret": {
+            "secretName": token_sums_secret(&delivery.tunepod),
+            "items": [{"key": TOKENS_FILE, "path": TOKENS_FILE}],
+            "defaultMode": SECRET_MODE,
+        }}),
     ];
     if let Some(name) = &settings.ca_config_map {
         volumes.push(json!({"name": "tb-ca", "configMap": {"name": name, "defaultMode": 420}}));
@@ -160,6 +179,8 @@ fn mounts(settings: &SentinelSettings) -> Vec<Value> {
         json!({"name": "tb-model", "mountPath": MODEL_ROOT}),
         json!({"name": "tb-cipher", "mountPath": CIPHER_DIR}),
         json!({"name": "tb-audit", "mountPath": AUDIT_DIR}),
+        json!({"name": "tb-tls", "mountPath": TLS_DIR, "readOnly": true}),
+        json!({"name": "tb-tokens", "mountPath": TOKENS_DIR, "readOnly": true}),
     ];
     if settings.ca_config_map.is_some() {
         mounts.push(json!({"name": "tb-ca", "mountPath": CA_DIR, "readOnly": true}));
@@ -198,6 +219,9 @@ fn environment(delivery: &Delivery, settings: &SentinelSettings) -> Vec<Value> {
         variable("TB_PUBLIC_ADDR", &format!("0.0.0.0:{PUBLIC_PORT}")),
         variable("TB_ADMIN_ADDR", &format!("0.0.0.0:{ADMIN_PORT}")),
         variable("TB_AUDIT_PATH", &format!("{AUDIT_DIR}/audit.jsonl")),
+        variable("TB_TLS_CERT_PATH", &format!("{TLS_DIR}/tls.crt")),
+        variable("TB_TLS_KEY_PATH", &format!("{TLS_DIR}/tls.key")),
+        variable("TB_TOKENS_PATH", &format!("{TOKENS_DIR}/{TOKENS_FILE}")),
         variable("TB_LOG_LEVEL", &settings.log_level),
         field("TB_NODE_NAME", "spec.nodeName"),
         field("TB_POD_NAME", "metadata.name"),

@@ -104,7 +104,7 @@ fn decide_with(pod: &Value, settings: &SentinelSettings) -> Verdict {
     );
     match found {
         Ok(delivery) if again => admit_again(pod, &intent, &delivery, settings),
-        Ok(delivery) => admit(&view, &intent, &delivery, settings),
+        Ok(delivery) => admit(&view, &intent, &delivery, &Prepared::new(settings.clone())),
         Err(found) => Verdict::Denied(describe(&found)),
     }
 }
@@ -159,7 +159,25 @@ fn the_sentinel_comes_first_and_the_runtime_gets_the_model() {
         .iter()
         .map(|v| v["name"].clone())
         .collect();
-    assert_eq!(volumes, ["tb-model", "tb-cipher", "tb-audit", "tb-ca"]);
+    assert_eq!(
+        volumes,
+        [
+            "tb-model",
+            "tb-cipher",
+            "tb-audit",
+            "tb-tls",
+            "tb-tokens",
+            "tb-ca"
+        ]
+    );
+    assert_eq!(
+        spec["volumes"][3]["secret"]["secretName"], "tp-order-1-0-tls",
+        "of the pod's own TunePod"
+    );
+    assert_eq!(
+        spec["volumes"][4]["secret"]["items"],
+        json!([{"key": "tokens", "path": "tokens"}])
+    );
     assert_eq!(spec["volumes"][0]["emptyDir"]["medium"], "Memory");
 }
 
@@ -173,6 +191,9 @@ fn the_environment_comes_from_tunepod_and_asset() {
         ("TB_EDC_ENDPOINT", "https://edc.example.com"),
         ("TB_PROXY_ALLOW", "/v1/demo"),
         ("TB_CA_PATH", "/etc/trustbridge/ca/ca.crt"),
+        ("TB_TLS_CERT_PATH", "/etc/trustbridge/tls/tls.crt"),
+        ("TB_TLS_KEY_PATH", "/etc/trustbridge/tls/tls.key"),
+        ("TB_TOKENS_PATH", "/etc/trustbridge/tokens/tokens"),
         ("TB_DOWNLOAD_CONCURRENCY", "2"),
     ] {
         assert_eq!(env_of(sentinel, name).unwrap()["value"], value, "{name}");

@@ -2,51 +2,53 @@
 
 use super::Error;
 use super::material::Material;
-use super::validity::{AUTHORITY_LIFE, BACKDATE, LEAF_LIFE, Validity, Window};
+use super::validity::{AUTHORITY_LIFE, LEAF_LIFE, Validity};
 use jiff::Timestamp;
-use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
-};
+use trustbridge_issuer::{Authority, Leaf};
+
+/// Common name of the authority.
+const AUTHORITY: &str = "trustbridge-webhook-ca";
+/// Common name of the leaf.
+const LEAF: &str = "trustbridge-webhook";
 
 /// A first authority and leaf.
 pub(crate) fn found(now: Timestamp, dns_names: &[String]) -> Result<Material, Error> {
-    let (authority_cert, authority_key, authority) = new_authority(now)?;
-    let (leaf_cert, leaf_key, leaf) = new_leaf(now, dns_names, &authority_cert, &authority_key, authority)?;
+    let authority = Authority::found(AUTHORITY, now, AUTHORITY_LIFE)?;
+    let leaf = authority.sign(LEAF, dns_names, now, LEAF_LIFE)?;
+    let validity = Validity {
+        authority: authority.window,
+        previous: None,
+        leaf: leaf.window,
+        leaf_is_current: true,
+        dns_names: dns_names.to_vec(),
+    };
     Ok(Material {
-        authority_cert,
-        authority_key,
+        authority_cert: authority.cert,
+        authority_key: authority.key,
         previous_cert: None,
-        leaf_cert,
-        leaf_key,
-        validity: Validity {
-            authority,
-            previous: None,
-            leaf,
-            leaf_is_current: true,
-            dns_names: dns_names.to_vec(),
-        },
+        leaf_cert: leaf.cert,
+        leaf_key: leaf.key,
+        validity,
     })
 }
 
 /// The same with a new leaf.
 pub(crate) fn with_new_leaf(old: &Material, now: Timestamp, dns_names: &[String]) -> Result<Material, Error> {
-    let (leaf_cert, leaf_key, leaf) = new_leaf(
-        now,
-        dns_names,
-        &old.authority_cert,
-        &old.authority_key,
-        old.validity.authority,
-    )?;
+    let authority = Authority {
+        cert: old.authority_cert.clone(),
+        key: old.authority_key.clone(),
+        window: old.validity.authority,
+    };
+    let Leaf { cert, key, window } = authority.sign(LEAF, dns_names, now, LEAF_LIFE)?;
     let validity = Validity {
-        leaf,
+        leaf: window,
         leaf_is_current: true,
         dns_names: dns_names.to_vec(),
         ..old.validity.clone()
     };
     Ok(Material {
-        leaf_cert,
-        leaf_key,
+        leaf_cert: cert,
+        leaf_key: key,
         validity,
         ..old.clone()
     })
@@ -54,58 +56,18 @@ pub(crate) fn with_new_leaf(old: &Material, now: Timestamp, dns_names: &[String]
 
 /// The same with a new authority; the old one stays in the bundle until it ends.
 pub(crate) fn with_new_authority(old: &Material, now: Timestamp) -> Result<Material, Error> {
-    let (authority_cert, authority_key, authority) = new_authority(now)?;
+    let authority = Authority::found(AUTHORITY, now, AUTHORITY_LIFE)?;
     let validity = Validity {
-        authority,
+        authority: authority.window,
         previous: Some(old.validity.authority),
         leaf_is_current: false,
         ..old.validity.clone()
     };
     Ok(Material {
-        authority_cert,
-        authority_key,
+        authority_cert: authority.cert,
+        authority_key: authority.key,
         previous_cert: Some(old.authority_cert.clone()),
         validity,
         ..old.clone()
     })
-}
-
-fn new_authority(now: Timestamp) -> Result<(String, String, Window), Error> {
-    let window = Window::starting(now, AUTHORITY_LIFE);
-    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-    let mut params = params(&[], "trustbridge-webhook-ca", window)?;
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let cert = params.self_signed(&key)?;
-    Ok((cert.pem(), key.serialize_pem(), window))
-}
-
-fn new_leaf(
-    now: Timestamp,
-    dns_names: &[String],
-    authority_cert: &str,
-    authority_key: &str,
-    authority: Window,
-) -> Result<(String, String, Window), Error> {
-    let mut window = Window::starting(now, LEAF_LIFE);
-    window.to = window.to.min(authority.to);
-    let issuer = Issuer::from_ca_cert_pem(authority_cert, KeyPair::from_pem(authority_key)?)?;
-    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-    let mut params = params(dns_names, "trustbridge-webhook", window)?;
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    params.use_authority_key_identifier_extension = true;
-    let cert = params.signed_by(&key, &issuer)?;
-    Ok((cert.pem(), key.serialize_pem(), window))
-}
-
-fn params(dns_names: &[String], common_name: &str, window: Window) -> Result<CertificateParams, Error> {
-    let mut params = CertificateParams::new(dns_names.to_vec())?;
-    params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, common_name);
-    let epoch = rcgen::date_time_ymd(1970, 1, 1);
-    let seconds = |at: i64| std::time::Duration::from_secs(u64::try_from(at).unwrap_or_default());
-    params.not_before = epoch + seconds(window.from.saturating_sub(BACKDATE));
-    params.not_after = epoch + seconds(window.to);
-    Ok(params)
 }

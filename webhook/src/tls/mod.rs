@@ -21,7 +21,7 @@ mod tests;
 pub(crate) enum Error {
     /// A certificate could not be made or signed.
     #[error("the certificate cannot be made: {0}")]
-    Issue(#[from] rcgen::Error),
+    Issue(#[from] trustbridge_issuer::Error),
     /// PEM that is none.
     #[error("the PEM cannot be read: {0}")]
     Pem(#[from] rustls::pki_types::pem::Error),

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use trustbridge_issuer::Window;
 
 const DAY: i64 = 86_400;
 /// Life of the authority in seconds.
@@ -10,38 +11,6 @@ pub(crate) const AUTHORITY_LIFE: i64 = 365 * DAY;
 pub(crate) const LEAF_LIFE: i64 = 7 * DAY;
 /// API servers are given so long to see a new authority before a leaf of it is made, in seconds.
 pub(crate) const SETTLE: i64 = 30;
-/// How far certificates reach back, for clocks that are behind ours.
-pub(crate) const BACKDATE: i64 = 300;
-
-/// From when to when a certificate is good, in seconds since 1970.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Window {
-    /// Start.
-    pub(crate) from: i64,
-    /// End.
-    pub(crate) to: i64,
-}
-
-impl Window {
-    /// A window of `life` seconds from `now`.
-    pub(crate) fn starting(now: Timestamp, life: i64) -> Self {
-        Self {
-            from: now.as_second(),
-            to: now.as_second().saturating_add(life),
-        }
-    }
-
-    /// Whether two thirds of it have passed.
-    pub(crate) const fn is_due(&self, now: i64) -> bool {
-        now.saturating_sub(self.from).saturating_mul(3) >= self.to.saturating_sub(self.from).saturating_mul(2)
-    }
-
-    /// Whether it is over.
-    pub(crate) const fn is_over(&self, now: i64) -> bool {
-        now >= self.to
-    }
-}
 
 /// What the Secret says about its certificates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

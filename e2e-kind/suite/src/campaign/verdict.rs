@@ -11,7 +11,7 @@ use kube::ResourceExt;
 use serde_json::Value;
 
 /// Fields that differ from run to run: times, what follows from times, and what follows from UIDs.
-const MASKED: [&str; 23] = [
+const MASKED: [&str; 25] = [
     "lastTransitionTime",
     "from",
     "to",
@@ -35,6 +35,8 @@ const MASKED: [&str; 23] = [
     "annotations",
     "endingSince",
     "unansweredSince",
+    "operations",
+    "wipe",
 ];
 /// Fields of a TunePod's `status.usage` that differ: the pod's UID, and what follows from it and from times. Elsewhere
 /// fields of these names count.

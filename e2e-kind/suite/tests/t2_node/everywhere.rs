@@ -21,7 +21,7 @@ use walkdir::WalkDir;
 
 /// Objects that the API server shows to somebody, or keeps.
 const KINDS: &str = "pods,events,configmaps,secrets,services,endpointslices,nodes,namespaces,leases,deployments,\
-    tunepods,orders,quotes,offers,buyerorgs,modelassets,usagerecords";
+    tunepods,orders,quotes,offers,buyerorgs,modelassets,usagerecords,invoices,wipeevidences";
 /// Name of what is planted.
 const PLANT: &str = "t2-planted-canary";
 /// A namespace of no organisation.
@@ -29,6 +29,10 @@ const NOBODYS: &str = "default";
 /// Its file with the asset's key in hex, as a program would write it down, and the one with the account's key in Base64.
 const KEY_PLANT: &str = "t2-planted-key";
 const ACCOUNT_PLANT: &str = "t2-planted-account";
+const TOKEN_PLANT: &str = "t2-planted-token";
+
+const ACCOUNT: &str = "the account's key";
+const TOKEN: &str = "the buyer's token";
 
 /// What is looked for.
 struct Secrets {
@@ -36,9 +40,12 @@ struct Secrets {
     key: Needle,
     /// Of the storage account. Its owner, outside of the cluster, has it in its environment.
     account: Needle,
+    /// The buyer's bearer token. It stands in Secrets and nowhere else.
+    token: Needle,
     /// Both keys as text, to plant them in memory.
     key_text: String,
     account_text: String,
+    token_text: String,
 }
 
 pub async fn nothing_secret(lab: &Lab) -> Result<()> {
@@ -48,7 +55,7 @@ pub async fn nothing_secret(lab: &Lab) -> Result<()> {
         .metadata
         .uid
         .context("a UID")?;
-    let secrets = secrets(lab)?;
+    let secrets = secrets(lab, purchase).await?;
     let found = search(lab, &uid, &secrets).await?;
     ensure!(found.is_empty(), "something secret stands in {found:?}");
     let planted = Planted::plant(lab, purchase, &uid, &secrets).await?;
@@ -69,10 +76,17 @@ pub async fn nothing_secret(lab: &Lab) -> Result<()> {
             "what was planted in '{place}' was not found: {seen:?}"
         );
     }
+    for place in ["object ConfigMap ", "environ of ", "cmdline of "] {
+        ensure!(
+            seen.iter().any(|s| s.starts_with(place) && s.ends_with(TOKEN)),
+            "the token that was planted in '{place}' was not found: {seen:?}"
+        );
+    }
     for (name, what) in [
         (PLANT, "plaintext"),
         (KEY_PLANT, "the asset's key"),
-        (ACCOUNT_PLANT, "the account's key"),
+        (ACCOUNT_PLANT, ACCOUNT),
+        (TOKEN_PLANT, TOKEN),
     ] {
         let end = format!("/{name}: {what}");
         let files = seen
@@ -91,7 +105,8 @@ pub async fn nothing_secret(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-fn secrets(lab: &Lab) -> Result<Secrets> {
+async fn secrets(lab: &Lab, purchase: &Purchase) -> Result<Secrets> {
+    let token_text = purchase.token(&lab.world).await?;
     let account = fs::read_to_string(lab.stage.account_key_file())?;
     let account_text = account.trim().to_owned();
     let account = data_encoding::BASE64.decode(account_text.as_bytes())?;
@@ -103,8 +118,10 @@ fn secrets(lab: &Lab) -> Result<Secrets> {
         plaintext: lab.canary.needle(),
         key: Needle::of(&key),
         account: Needle::of(&account),
+        token: Needle::of(token_text.as_bytes()),
         key_text,
         account_text,
+        token_text,
     })
 }
 
@@ -146,12 +163,20 @@ fn key_in(value: &Value, name: &str) -> Option<String> {
 }
 
 impl Secrets {
-    /// What of it stands in there.
-    fn in_text(&self, text: &[u8], is_outside: bool) -> Option<&'static str> {
-        let found = |needle: &Needle, what| needle.is_in(text).then_some(what);
-        found(&self.plaintext, "plaintext")
-            .or_else(|| found(&self.key, "the asset's key"))
-            .or_else(|| found(&self.account, "the account's key").filter(|_| !is_outside))
+    /// What of it stands in there, where what is `exempt` may stand.
+    fn in_text(&self, text: &[u8], exempt: Option<&str>) -> Option<&'static str> {
+        let all = self.all().into_iter();
+        let mut looked_for = all.filter(|(_, what)| exempt != Some(what));
+        looked_for.find_map(|(needle, what)| needle.is_in(text).then_some(what))
+    }
+
+    fn all(&self) -> [(&Needle, &'static str); 4] {
+        [
+            (&self.plaintext, "plaintext"),
+            (&self.key, "the asset's key"),
+            (&self.account, ACCOUNT),
+            (&self.token, TOKEN),
+        ]
     }
 
     /// What of it stands in a file of the pod. A file that went, or that nobody may read (secret memory), shows nothing
@@ -161,11 +186,7 @@ impl Secrets {
             .read(true)
             .custom_flags(nix::libc::O_NONBLOCK)
             .open(path);
-        let all = [
-            (&self.plaintext, "plaintext"),
-            (&self.key, "the asset's key"),
-            (&self.account, "the account's key"),
-        ];
+        let all = self.all();
         let needles = all.map(|(needle, _)| needle);
         let found = Needle::first_in_file(&needles, &mut opened.ok()?).unwrap_or_default()?;
         all.get(found).map(|(_, what)| *what)
@@ -175,8 +196,8 @@ impl Secrets {
 /// Every place in which something secret stands.
 async fn search(lab: &Lab, uid: &str, secrets: &Secrets) -> Result<BTreeSet<String>> {
     let mut found = BTreeSet::new();
-    let mut look = |place: String, text: &[u8], is_outside: bool| {
-        if let Some(what) = secrets.in_text(text, is_outside) {
+    let mut look = |place: String, text: &[u8], exempt: Option<&str>| {
+        if let Some(what) = secrets.in_text(text, exempt) {
             found.insert(format!("{place}: {what}"));
         }
     };
@@ -195,18 +216,14 @@ async fn search(lab: &Lab, uid: &str, secrets: &Secrets) -> Result<BTreeSet<Stri
         look(
             format!("object {kind} {namespace}/{name}"),
             object.to_string().as_bytes(),
-            false,
+            (kind == "Secret").then_some(TOKEN),
         );
         let is_ours = namespace == NAMESPACE || namespace.starts_with("tb-");
         if kind == "Pod" && is_ours {
             let words = ["logs", "--all-containers", "--namespace", namespace, name];
             // A container that has not started yet has no log.
             let said = kubectl.said(&words).await?;
-            look(
-                format!("log of {namespace}/{name}"),
-                said.stdout.as_bytes(),
-                false,
-            );
+            look(format!("log of {namespace}/{name}"), said.stdout.as_bytes(), None);
         }
     }
     for process in fs::read_dir("/proc")?.flatten() {
@@ -216,7 +233,11 @@ async fn search(lab: &Lab, uid: &str, secrets: &Secrets) -> Result<BTreeSet<Stri
                 // Processes end at any moment.
                 if let Ok(text) = fs::read(process.path().join(file)) {
                     let is_outside = !ours.iter().any(|own| own.to_string() == pid);
-                    look(format!("{file} of process {pid}"), &text, is_outside);
+                    look(
+                        format!("{file} of process {pid}"),
+                        &text,
+                        is_outside.then_some(ACCOUNT),
+                    );
                 }
             }
         }
@@ -266,7 +287,7 @@ fn in_files(secrets: &Secrets, uid: &str) -> Result<BTreeSet<String>> {
 
 /// The canary in one place of each kind, and the keys in files of the pod's memory.
 struct Planted {
-    process: Child,
+    processes: [Child; 2],
     files: Vec<PathBuf>,
 }
 
@@ -288,6 +309,9 @@ impl Planted {
         let record = json!({"apiVersion": "trustbridge.io/v1alpha1", "kind": "UsageRecord",
             "metadata": {"name": PLANT, "namespace": NOBODYS, "annotations": {"planted": hex}},
             "spec": {"tunePodRef": {"name": PLANT}, "tunePodUid": PLANT, "orderRef": {"name": PLANT}, "day": "2026-01-07"}});
+        let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": PLANT, "namespace": namespace},
+            "data": {"planted": secrets.token_text}});
+        kubectl.apply(&map.to_string()).await?;
         kubectl.apply(&event.to_string()).await?;
         kubectl.apply(&record.to_string()).await?;
         kubectl.apply(&pod.to_string()).await?;
@@ -304,6 +328,7 @@ impl Planted {
             (PLANT, lab.canary.bytes()),
             (KEY_PLANT, key.as_bytes()),
             (ACCOUNT_PLANT, secrets.account_text.as_bytes()),
+            (TOKEN_PLANT, secrets.token_text.as_bytes()),
         ];
         let mut files = Vec::new();
         for (name, bytes) in contents {
@@ -311,24 +336,30 @@ impl Planted {
             fs::write(&file, bytes).with_context(|| file.display().to_string())?;
             files.push(file);
         }
-        let process = Command::new("sh")
-            .args(["-c", "read -r _", &hex])
-            .env("T2_PLANTED", &hex)
-            .stdin(Stdio::piped())
-            .spawn()?;
-        Ok(Self { process, files })
+        let process = |word: &str| {
+            Command::new("sh")
+                .args(["-c", "read -r _", word])
+                .env("T2_PLANTED", word)
+                .stdin(Stdio::piped())
+                .spawn()
+        };
+        let processes = [process(&hex)?, process(&secrets.token_text)?];
+        Ok(Self { processes, files })
     }
 
     async fn gone(mut self, lab: &Lab, purchase: &Purchase) -> Result<()> {
         for file in &self.files {
             fs::remove_file(file)?;
         }
-        self.process.kill()?;
-        self.process.wait()?;
+        for process in &mut self.processes {
+            process.kill()?;
+            process.wait()?;
+        }
         let namespace = purchase.namespace();
         for (kind, namespace) in [
             ("event", namespace.as_str()),
             ("pod", namespace.as_str()),
+            ("configmap", namespace.as_str()),
             ("usagerecord", NOBODYS),
         ] {
             let words = [

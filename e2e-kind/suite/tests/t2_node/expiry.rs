@@ -69,7 +69,7 @@ async fn serve(lab: &Lab, org: &str, order: &str, model: &Model) -> Result<(usiz
         .await?
         .contains(AGAIN);
     let url = format!("{}/v1/demo", purchase.url());
-    let (status, answer) = probe::get(&lab.world, &purchase.namespace(), &url).await?;
+    let (status, answer) = probe::get(&lab.world, &purchase.caller(), &url).await?;
     ensure!(status == 200, "GET /v1/demo answered {status}");
     story::same_plaintext(&answer, model)?;
     terminate::end(&lab.world, &purchase, "shown").await?;

@@ -57,7 +57,7 @@ pub async fn audit(lab: &Lab) -> Result<()> {
     let purchase = lab.serving().await?;
     let body = r#"{"model":"demo","prompt":"an audited call","max_tokens":4}"#;
     let url = format!("{}/v1/completions", purchase.url());
-    let (status, answer) = probe::post(&lab.world, &purchase.namespace(), &url, body).await?;
+    let (status, answer) = probe::post(&lab.world, &purchase.caller(), &url, body).await?;
     ensure!(
         status == 200 && answer.get("usage").is_some(),
         "POST /v1/completions answered {status}: {answer}"
@@ -134,7 +134,7 @@ fn chained(records: &[String]) -> Result<()> {
 async fn get(lab: &Lab, purchase: &Purchase, path: &str) -> Result<(u16, Value)> {
     probe::get(
         &lab.world,
-        &purchase.namespace(),
+        &purchase.caller(),
         &format!("{}{path}", purchase.url()),
     )
     .await

@@ -5,6 +5,7 @@
 // A harness of its own: clippy does not see that these are tests.
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+mod access;
 mod bad_input;
 mod everywhere;
 mod expiry;
@@ -92,6 +93,14 @@ fn all() -> Vec<(&'static str, Work)> {
         (
             "acceptance_9_5_e_proxy_and_isolation_of_the_runtimes_port",
             work!(isolation::ports),
+        ),
+        (
+            "access_only_over_tls_with_the_orders_token",
+            work!(access::only_with_the_token),
+        ),
+        (
+            "access_a_rotation_leaves_no_gap_and_ends_the_old_token",
+            work!(access::a_rotation_leaves_no_gap),
         ),
         (
             "f_audit_each_call_leaves_a_chained_record",

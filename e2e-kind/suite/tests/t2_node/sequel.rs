@@ -42,14 +42,17 @@ pub async fn the_end(lab: &Lab) -> Result<()> {
     );
     let doors = [
         "get",
-        "services,endpointslices",
+        "services,endpointslices,secrets",
         "--namespace",
         &purchase.namespace(),
         "--output",
         "name",
     ];
     let doors = Kubectl::of(&lab.world).run(&doors).await?;
-    ensure!(!doors.contains("/tp-"), "the buyer's door is left: {doors}");
+    ensure!(
+        !doors.contains("/tp-"),
+        "the buyer's door or token is left: {doors}"
+    );
     let findings = lab.canary.search()?;
     ensure!(
         findings.places.is_empty(),

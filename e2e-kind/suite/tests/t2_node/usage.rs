@@ -67,7 +67,7 @@ async fn call(lab: &Lab, purchase: &Purchase, prompt: &str) -> Result<Quantities
         "{{\"model\":\"demo\",\"messages\":[{{\"role\":\"user\",\"content\":\"{prompt}\"}}],\"max_tokens\":4}}"
     );
     let url = format!("{}/v1/chat/completions", purchase.url());
-    let (status, answer) = probe::post(&lab.world, &purchase.namespace(), &url, &body).await?;
+    let (status, answer) = probe::post(&lab.world, &purchase.caller(), &url, &body).await?;
     ensure!(
         status == 200,
         "POST /v1/chat/completions answered {status}: {answer}"

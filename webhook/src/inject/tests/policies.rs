@@ -314,7 +314,7 @@ fn nobody_deletes_what_is_owed_but_the_controllers_that_empty_its_namespace() {
     let policies = Policies::of_chart();
     let refused = |request: &Value| policies.refusals("trustbridge-kept-records", request);
     let garbage = "system:serviceaccount:kube-system:generic-garbage-collector";
-    for kind in ["usagerecords", "invoices"] {
+    for kind in ["usagerecords", "invoices", "wipeevidences"] {
         for user in [NAMESPACE_CONTROLLER, garbage, "system:kube-controller-manager"] {
             assert_eq!(refused(&deletion(kind, user, true)), [""; 0], "{user}");
             assert_eq!(refused(&deletion(kind, user, false)).len(), 1, "{user}");

@@ -1,6 +1,7 @@
 //! Requests to each policy: some that pass, and each of those bent at every single place of it, by a rule; then what no
 //! rule finds, by hand.
 
+mod confined;
 mod guarded;
 
 use super::super::policies::request;
@@ -27,7 +28,7 @@ pub(super) fn of(policy: &str) -> Vec<Value> {
         "trustbridge-node-proxy" => node_proxy(),
         "trustbridge-protected-rights" => rights(),
         "trustbridge-protected-namespaces" => namespaces(),
-        "trustbridge-confined-operator" => operator(),
+        "trustbridge-confined-operator" => confined::requests(),
         "trustbridge-kept-records" => records(),
         other => panic!("no requests to {other}"),
     };
@@ -225,9 +226,11 @@ fn placed() -> (Vec<Value>, Vec<Value>) {
     )
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, one row for each request")]
 fn rights() -> (Vec<Value>, Vec<Value>) {
     let named = |name: &str| json!({"metadata": {"name": name}});
     let map = |name, user| about("CREATE", "configmaps", "", user, &named(name), &Value::Null);
+    let secret = |name, user| about("CREATE", "secrets", "", user, &named(name), &Value::Null);
     let role = |user| about("CREATE", "roles", "", user, &named("r"), &Value::Null);
     let gone = |resource, user| {
         about(
@@ -264,6 +267,11 @@ fn rights() -> (Vec<Value>, Vec<Value>) {
     (
         vec![
             map("other", "jane"),
+            secret("other", "jane"),
+            secret("tp-x-tls", OPERATOR),
+            // A ConfigMap may be called as a Secret of ours, and the other way round.
+            map("tp-x-tls", "jane"),
+            secret("trustbridge-ca", "jane"),
             map("trustbridge-ca", OPERATOR),
             role(OPERATOR),
             node(token("n")),
@@ -273,6 +281,7 @@ fn rights() -> (Vec<Value>, Vec<Value>) {
         ],
         vec![
             map("trustbridge-ca", "jane"),
+            secret("tp-x-token-sums", "jane"),
             role("jane"),
             token("jane"),
             token(OPERATOR),
@@ -314,92 +323,6 @@ fn namespaces() -> (Vec<Value>, Vec<Value>) {
             change("status", &wrong, &good),
             change("resize", &wrong, &wrong),
             whole,
-        ],
-    )
-}
-
-/// The operator's write of an object without more than a name.
-fn own_object(operation: &str, resource: &str, name: &str, namespace: &str) -> Value {
-    let object = json!({"metadata": {"name": name}});
-    let (new, old) = match operation {
-        "DELETE" => (&Value::Null, &object),
-        _ => (&object, &Value::Null),
-    };
-    let mut request = about(operation, resource, "", OPERATOR, new, old);
-    request["request"]["namespace"] = namespace.into();
-    request
-}
-
-/// The same of a Secret of that type.
-fn typed(mut request: Value, type_: &str) -> Value {
-    for place in ["object", "oldObject"] {
-        if let Some(Value::Object(secret)) = request["request"].get_mut(place) {
-            secret.insert("type".to_owned(), type_.into());
-        }
-    }
-    request
-}
-
-fn opaque(request: Value) -> Value {
-    typed(request, "Opaque")
-}
-
-fn operator() -> (Vec<Value>, Vec<Value>) {
-    let pods = |namespace: &str, user| {
-        let mut request = about(
-            "CREATE",
-            "pods",
-            "",
-            user,
-            &json!({"metadata": {"name": "tb-x"}}),
-            &Value::Null,
-        );
-        request["request"]["namespace"] = namespace.into();
-        request
-    };
-    let space = |name: &str| {
-        let object = json!({"metadata": {"name": name}});
-        let mut request = about("CREATE", "namespaces", "", OPERATOR, &object, &Value::Null);
-        request["request"].as_object_mut().unwrap().remove("namespace");
-        request
-    };
-    let binding = |namespace: &str, kind: &str, role: &str| {
-        let object = json!({"metadata": {"name": "b"}, "roleRef": {"kind": kind, "name": role}});
-        let mut request = about("CREATE", "rolebindings", "", OPERATOR, &object, &Value::Null);
-        request["request"]["namespace"] = namespace.into();
-        request
-    };
-    let unbound = {
-        let object = json!({"metadata": {"name": "b"}, "roleRef": {"kind": "ClusterRole", "name": "trustbridge-buyer"}});
-        let mut request = about("DELETE", "rolebindings", "", OPERATOR, &Value::Null, &object);
-        request["request"]["namespace"] = "tb-acme".into();
-        request
-    };
-    let (key, home) = ("trustbridge-seller-key", "trustbridge-system");
-    (
-        vec![
-            opaque(own_object("CREATE", "secrets", key, home)),
-            pods("tb-acme", OPERATOR),
-            space("tb-acme"),
-            binding("tb-acme", "ClusterRole", "trustbridge-buyer"),
-            unbound,
-            pods("default", "jane"),
-        ],
-        vec![
-            pods("default", OPERATOR),
-            opaque(own_object("DELETE", "secrets", key, home)),
-            opaque(own_object("CREATE", "secrets", "another", home)),
-            opaque(own_object("CREATE", "secrets", key, "default")),
-            // The token controller would put the token of any account into it.
-            typed(
-                own_object("CREATE", "secrets", key, home),
-                "kubernetes.io/service-account-token",
-            ),
-            opaque(own_object("CREATE", "configmaps", key, home)),
-            space("default"),
-            binding("tb-acme-protected", "ClusterRole", "trustbridge-buyer"),
-            binding("tb-acme", "Role", "trustbridge-buyer"),
-            binding("tb-acme", "ClusterRole", "cluster-admin"),
         ],
     )
 }

@@ -36,7 +36,8 @@ fn rich() -> Value {
         json!([{"name": "scratch", "emptyDir": {}}, {"name": "b", "configMap": {"name": "c"}}, {"name": "c", "secret": {}},
             {"name": "d", "projected": {"sources": [{"configMap": {}}]}}, {"name": "e", "downwardAPI": {}},
             {"name": "f", "persistentVolumeClaim": {}}, {"name": "g", "ephemeral": {}}, {"name": "h", "csi": {}},
-            {"name": "i", "projected": {}}]),
+            {"name": "i", "projected": {}}, {"name": "j", "secret": {"secretName": "mine"}},
+            {"name": "k", "projected": {"sources": [{"secret": {"name": "mine"}}]}}]),
     );
     applied(&pod)
 }
@@ -139,6 +140,7 @@ fn in_the_guard() -> Vec<(&'static str, Value)> {
 }
 
 /// One thing too much beside it.
+#[expect(clippy::too_many_lines, reason = "a table, one row for each request")]
 fn beside_it() -> Vec<(&'static str, Value)> {
     let secret = json!({"name": "S", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}});
     let part = json!({"name": "tb-model", "mountPath": "/dev/shm/tb", "readOnly": true, "subPath": "model"});
@@ -157,6 +159,30 @@ fn beside_it() -> Vec<(&'static str, Value)> {
         (
             "/spec/containers/0/volumeMounts/-",
             json!({"name": "tb-audit", "mountPath": "/x"}),
+        ),
+        (
+            "/spec/containers/0/volumeMounts/-",
+            json!({"name": "tb-tls", "mountPath": "/x"}),
+        ),
+        (
+            "/spec/volumes/-",
+            json!({"name": "tb-more", "secret": {"secretName": "tp-order-1-0-tls"}}),
+        ),
+        (
+            "/spec/volumes/-",
+            json!({"name": "tb-more", "secret": {"secretName": "tp-order-1-0-token-sums", "items": [{"key": "tokens", "path": "tokens"}]}}),
+        ),
+        (
+            "/spec/volumes/-",
+            json!({"name": "mine", "secret": {"secretName": "tp-order-1-0-tls"}}),
+        ),
+        (
+            "/spec/volumes/-",
+            json!({"name": "mine", "projected": {"sources": [{"secret": {"name": "tp-order-1-0-tls"}}]}}),
+        ),
+        (
+            "/spec/containers/1/env",
+            json!([{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "tp-order-1-0-tls", "key": "tls.key"}}}]),
         ),
         (
             "/spec/containers/1/volumeMounts",
