@@ -82,6 +82,8 @@ pub(crate) enum Command {
     Audit(commands::audit::Args),
     /// Rate an invoice again from what it follows from, and check who signed it.
     Invoice(commands::invoice::Args),
+    /// Derive the method of a wipe again from what was observed, and check who signed it.
+    Evidence(commands::evidence::Args),
     /// Make a small but real model directory for demos and tests.
     SampleModel(commands::sample_model::Args),
     /// Print the completion script of a shell.
@@ -106,6 +108,7 @@ impl Command {
             Self::Decrypt(args) => commands::decrypt::run(args),
             Self::Audit(args) => commands::audit::run(args),
             Self::Invoice(args) => commands::invoice::run(args),
+            Self::Evidence(args) => commands::evidence::run(args),
             Self::SampleModel(args) => commands::sample_model::run(args),
             Self::Completions(args) => commands::completions::run(args),
             Self::Man(args) => commands::man::run(args),

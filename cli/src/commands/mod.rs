@@ -5,6 +5,7 @@ pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod decrypt;
 pub(crate) mod encrypt;
+pub(crate) mod evidence;
 pub(crate) mod inspect;
 pub(crate) mod invoice;
 pub(crate) mod man;

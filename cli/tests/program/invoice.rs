@@ -1,7 +1,9 @@
 //! `invoice verify`: invoices of the rating that the operator calls, whole and touched, and the Python of the reference
 //! page beside it.
 
+mod changed_terms;
 mod changes;
+mod credits;
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +13,7 @@ use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use trustbridge_domain::calendar::{parse_date, parse_instant};
 use trustbridge_domain::canonical::signed_text;
-use trustbridge_domain::invoice::{Basis, Printed, SIGNED_KIND, terms, verify};
+use trustbridge_domain::invoice::{Basis, Printed, SIGNED_CREDIT_KIND, SIGNED_KIND, terms, verify};
 use trustbridge_domain::money::minor_to_decimal;
 use trustbridge_domain::pricing::{BillingModel, QuoteLine};
 
@@ -86,7 +88,11 @@ fn months() -> Basis {
 
 /// The invoice as the API server prints it.
 fn issued(basis: &Basis, key: &Ed25519KeyPair) -> Value {
-    let bill = basis.bill(parse_date("day", "2026-02-11").unwrap()).unwrap();
+    issued_on("2026-02-11", basis, key)
+}
+
+fn issued_on(day: &str, basis: &Basis, key: &Ed25519KeyPair) -> Value {
+    let bill = basis.bill(parse_date("day", day).unwrap()).unwrap();
     let summary = format!("{} USD", minor_to_decimal(bill.total_minor));
     let mut invoice = json!({
         "apiVersion": "trustbridge.io/v1alpha1", "kind": "Invoice",
@@ -101,16 +107,23 @@ fn issued(basis: &Basis, key: &Ed25519KeyPair) -> Value {
 
 /// Makes digest and signature anew, from what stands there.
 fn sign(invoice: &mut Value, key: &Ed25519KeyPair) {
-    let settled = invoice.pointer("/spec/resolution/reason");
-    let document = json!({
+    let is_note = invoice["spec"]["type"] == "creditNote";
+    let mut document = json!({
         "namespace": invoice["metadata"]["namespace"], "name": invoice["metadata"]["name"],
-        "basis": invoice["spec"]["basis"], "settled": settled.cloned().unwrap_or_else(|| json!("")),
         "bill": invoice["status"]["bill"],
     });
+    if is_note {
+        document["credit"] = invoice["spec"]["credit"].clone();
+    } else {
+        let settled = invoice.pointer("/spec/resolution/reason");
+        document["settled"] = settled.cloned().unwrap_or_else(|| json!(""));
+        document["basis"] = invoice["spec"]["basis"].clone();
+    }
+    let kind = if is_note { SIGNED_CREDIT_KIND } else { SIGNED_KIND };
     let digest = trustbridge_domain::canonical::digest(&document).unwrap();
     let public = key.public_key().as_ref();
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, public);
-    let signature = key.sign(signed_text(SIGNED_KIND, &digest).as_bytes());
+    let signature = key.sign(signed_text(kind, &digest).as_bytes());
     invoice["status"]["digest"] = digest.into();
     invoice["status"]["publicKey"] = HEXLOWER.encode(public).into();
     invoice["status"]["signature"] = json!({

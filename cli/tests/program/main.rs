@@ -11,6 +11,7 @@ mod audit;
 mod configuration;
 mod documents;
 mod encryption;
+mod evidence;
 mod interruption;
 mod invoice;
 mod keys;

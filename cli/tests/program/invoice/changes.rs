@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{found, hours, issued, months, python, sign};
 
 /// JSON pointers of everything below `path` that holds no more.
-fn leaves(document: &Value, path: &str, all: &mut Vec<String>) {
+pub(super) fn leaves(document: &Value, path: &str, all: &mut Vec<String>) {
     match document.pointer(path).unwrap() {
         Value::Object(map) => map
             .keys()
@@ -21,10 +21,10 @@ fn leaves(document: &Value, path: &str, all: &mut Vec<String>) {
 }
 
 /// `SplitMix64`: a run is repeated by its seed.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn below(&mut self, end: i64) -> i64 {
+    pub(super) fn below(&mut self, end: i64) -> i64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -34,7 +34,7 @@ impl Random {
 }
 
 /// Another value of the same type.
-fn other(value: &Value, random: &mut Random) -> Value {
+pub(super) fn other(value: &Value, random: &mut Random) -> Value {
     match value {
         Value::Bool(flag) => (!flag).into(),
         Value::Number(number) => (number.as_i64().unwrap() + 1 + random.below(9_000)).into(),
@@ -66,7 +66,7 @@ pub(super) fn without(invoice: &Value, path: &str) -> Value {
 }
 
 /// Every part of an invoice that the seller answers for.
-const SIGNED: [&str; 8] = [
+pub(super) const SIGNED: [&str; 8] = [
     "/metadata/name",
     "/metadata/namespace",
     "/spec",
@@ -78,7 +78,7 @@ const SIGNED: [&str; 8] = [
 ];
 
 /// Each of these invoices, with what was done to it, is refused in Rust and in Python.
-fn both_find(dir: &Path, changed: &[(String, Value)], seed: u64) {
+pub(super) fn both_find(dir: &Path, changed: &[(String, Value)], seed: u64) {
     let all: Vec<Value> = changed.iter().map(|(_, invoice)| invoice.clone()).collect();
     let verdicts = python(dir, &all);
     for ((what, invoice), said) in changed.iter().zip(verdicts) {

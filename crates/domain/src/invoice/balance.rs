@@ -83,17 +83,8 @@ pub fn credit(
     reason: &str,
     today: Date,
 ) -> Result<CreditNote, BalanceError> {
-    if amount_minor <= 0 {
-        return Err(BalanceError::NotACredit(amount_minor));
-    }
     let left = owed(invoice, earlier, &[])?.credited_total;
-    if amount_minor > left {
-        return Err(BalanceError::TooMuch {
-            invoice: invoice.name.clone(),
-            wanted: amount_minor,
-            left,
-        });
-    }
+    allow(&invoice.name, left, amount_minor)?;
     let number = (earlier.len() + 1).to_string();
     let identity = ["CreditNote", invoice.name.as_str(), number.as_str()];
     Ok(CreditNote {
@@ -106,21 +97,48 @@ pub fn credit(
     })
 }
 
+/// Whether `wanted` minor units may be taken back of an invoice of which `left` are left.
+pub(super) fn allow(invoice: &str, left: i64, wanted: i64) -> Result<(), BalanceError> {
+    if wanted <= 0 {
+        return Err(BalanceError::NotACredit(wanted));
+    }
+    if wanted > left {
+        return Err(BalanceError::TooMuch {
+            invoice: invoice.to_owned(),
+            wanted,
+            left,
+        });
+    }
+    Ok(())
+}
+
 /// What remains of an invoice after `credits` and `payments`. A payment reference counts once.
 pub fn owed(invoice: &Invoice, credits: &[CreditNote], payments: &[Payment]) -> Result<Owed, BalanceError> {
     let foreign = |c: &&CreditNote| c.invoice != invoice.name || c.currency != invoice.currency;
     if let Some(note) = credits.iter().find(foreign) {
         return Err(BalanceError::Foreign(note.name.clone()));
     }
+    let back = credits.iter().map(|c| c.amount_minor);
+    balance(&invoice.order, invoice.total_minor, back, payments)
+}
+
+/// What remains of `total_minor` after credit notes over `credits`, which are negative, and `payments`. A payment
+/// reference counts once.
+pub fn balance(
+    order: &str,
+    total_minor: i64,
+    credits: impl IntoIterator<Item = i64>,
+    payments: &[Payment],
+) -> Result<Owed, BalanceError> {
     if let Some(payment) = payments.iter().find(|p| p.amount_minor <= 0) {
         return Err(BalanceError::NotAPayment(payment.reference.clone()));
     }
-    let out_of_range = || BalanceError::OutOfRange(invoice.order.clone());
-    let back = sum(credits.iter().map(|c| c.amount_minor)).ok_or_else(out_of_range)?;
+    let out_of_range = || BalanceError::OutOfRange(order.to_owned());
+    let back = sum(credits).ok_or_else(out_of_range)?;
     let mut seen = std::collections::BTreeSet::new();
     let once = payments.iter().filter(|p| seen.insert(p.reference.as_str()));
     let paid = sum(once.map(|p| p.amount_minor)).ok_or_else(out_of_range)?;
-    let credited_total = invoice.total_minor.checked_add(back).ok_or_else(out_of_range)?;
+    let credited_total = total_minor.checked_add(back).ok_or_else(out_of_range)?;
     Ok(Owed {
         credited_total,
         paid,
@@ -132,11 +150,17 @@ pub fn owed(invoice: &Invoice, credits: &[CreditNote], payments: &[Payment]) -> 
 /// invoice is; the state machine decides that.
 #[must_use]
 pub fn phase(invoice: &Invoice, owed: Owed, today: Date) -> InvoicePhase {
-    if owed.credited_total == 0 && invoice.total_minor != 0 && owed.paid == 0 {
+    phase_of(invoice.total_minor, invoice.due_on, owed, today)
+}
+
+/// The phase that an issued invoice over `total_minor`, due on `due_on`, should have on `today`, see [`phase`].
+#[must_use]
+pub fn phase_of(total_minor: i64, due_on: Date, owed: Owed, today: Date) -> InvoicePhase {
+    if owed.credited_total == 0 && total_minor != 0 && owed.paid == 0 {
         InvoicePhase::Credited
     } else if owed.open <= 0 {
         InvoicePhase::Paid
-    } else if today > invoice.due_on {
+    } else if today > due_on {
         InvoicePhase::Overdue
     } else if owed.paid > 0 {
         InvoicePhase::PartiallyPaid

@@ -6,15 +6,19 @@
 
 mod balance;
 mod basis;
+mod credit;
 mod issue;
 #[cfg(test)]
 mod tests;
 mod verify;
 
-pub use balance::{BalanceError, Owed, Payment, billed_periods, credit, owed, phase, zero_sum};
+pub use balance::{
+    BalanceError, Owed, Payment, balance, billed_periods, credit, owed, phase, phase_of, zero_sum,
+};
 pub use basis::{BASE, Basis, Bill, BilledInstance, CountedDay, Document, SIGNED_KIND, cut, name, terms};
+pub use credit::{CREDIT_SKU, Credit, CreditDocument, SIGNED_CREDIT_KIND, credit_name};
 pub use issue::{Decision, Policy, decide};
-pub use verify::{Printed, Verdict, verify};
+pub use verify::{Printed, Verdict, corrects, verify};
 
 use crate::calendar::Period;
 use crate::rating::{RatedLine, Schedule};

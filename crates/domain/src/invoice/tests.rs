@@ -238,3 +238,54 @@ fn doubts_are_settled_or_held() {
     assert!(judged(&json!({"kind": "Invoice"}), &[])[0].contains("metadata"));
     assert_eq!(at("2026-01-15T00:00:00Z"), studio().period.from_ms);
 }
+
+#[test]
+fn a_credit_is_one_line_below_nothing_and_never_above_what_is_left() {
+    let today = parse_date("day", "2026-02-20").unwrap();
+    let credit = |earlier_minor, amount_minor| Credit {
+        org: "acme".to_owned(),
+        order: "order-1".to_owned(),
+        order_uid: "uid-1".to_owned(),
+        currency: "USD".to_owned(),
+        invoice: studio().name(),
+        invoice_digest: "ab".repeat(32),
+        invoice_total_minor: 3_150,
+        period: studio().period,
+        id: "CN_1".to_owned(),
+        earlier_minor,
+        amount_minor,
+        reason: "an hour was ours".to_owned(),
+    };
+    let bill = credit(0, 175).bill(today).unwrap();
+    assert_eq!((bill.total_minor, bill.lines.len()), (-175, 1));
+    assert_eq!(
+        (bill.lines[0].amount_minor, bill.lines[0].rate_micros.micros()),
+        (-175, -1_750_000)
+    );
+    assert_eq!(
+        (bill.issued_on.as_str(), bill.due_on.as_str()),
+        ("2026-02-20", "2026-02-20")
+    );
+    assert!(credit(0, 3_150).bill(today).is_ok() && credit(3_149, 1).bill(today).is_ok());
+    for (earlier, amount) in [(0, 3_151), (3_150, 1), (1, 3_150), (i64::MAX, 1)] {
+        let refused = credit(earlier, amount).bill(today);
+        assert!(
+            matches!(refused, Err(BalanceError::TooMuch { .. })),
+            "{earlier} {amount}: {refused:?}"
+        );
+    }
+    for (earlier, amount) in [(0, 0), (0, -1), (-1, 1), (i64::MIN, 1), (0, i64::MIN)] {
+        let refused = credit(earlier, amount).bill(today);
+        assert!(
+            matches!(refused, Err(BalanceError::NotACredit(_))),
+            "{earlier} {amount}: {refused:?}"
+        );
+    }
+    let (one, mut other) = (credit(0, 1), credit(0, 1));
+    assert!(one.name().contains("-credit-cn-1-"), "{}", one.name());
+    other.id = "cn-1".to_owned();
+    assert_ne!(one.name(), other.name());
+    other = one.clone();
+    other.order_uid = "uid-2".to_owned();
+    assert_ne!(one.name(), other.name());
+}

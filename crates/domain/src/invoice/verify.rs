@@ -1,13 +1,18 @@
-//! Whether an invoice is what its basis comes to, and what its seller signed.
+//! Whether an invoice is what its basis comes to, and what its seller signed; the same of a credit note.
+
+mod credit;
+mod signature;
+
+pub use credit::corrects;
 
 use super::basis::{Basis, Bill, Document, SIGNED_KIND};
+use super::credit::{Credit, SIGNED_CREDIT_KIND};
 use crate::calendar::{date_of_ms, parse_date};
-use crate::canonical::signed_text;
+use crate::canonical::CanonicalError;
 use crate::money::minor_to_decimal;
-use data_encoding::HEXLOWER;
 use serde::Deserialize;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
+use signature::sign;
 
 /// An invoice as `kubectl get -o yaml` or `-o json` prints it; what is not signed is left out.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -31,9 +36,21 @@ struct Metadata {
 #[serde(rename_all = "camelCase")]
 struct Spec {
     order_ref: Named,
-    basis: Value,
+    #[serde(default, rename = "type")]
+    of: Type,
+    basis: Option<Value>,
+    credit: Option<Value>,
     #[serde(default)]
     resolution: Option<Resolution>,
+}
+
+/// Which of the two documents it is; those of before there were credit notes say nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Type {
+    #[default]
+    Invoice,
+    CreditNote,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -67,7 +84,7 @@ struct Signature {
     value: String,
 }
 
-/// What was found out about an invoice.
+/// What was found out about an invoice or a credit note.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     /// What speaks against it, each with its place; empty when it is right.
@@ -84,9 +101,17 @@ pub struct Verdict {
     pub public_key: String,
     /// The digest that was signed, 64 hex digits.
     pub digest: String,
+    /// Name of the invoice that it corrects; `None`: it is an invoice.
+    pub corrects: Option<String>,
 }
 
-/// Rates the invoice again from its basis and checks digest and signature. `keys` are the seller's, in lower-case hex;
+/// What was signed.
+enum Cause {
+    Invoice(Box<Basis>),
+    Credit(Box<Credit>),
+}
+
+/// Rates the invoice again from its basis, or the credit note from its credit, and checks digest and signature. `keys` are the seller's, in lower-case hex;
 /// none: whichever signed it. `is_signed` says whether the signature of a text is of a key.
 #[must_use]
 pub fn verify(
@@ -99,17 +124,21 @@ pub fn verify(
         ..Verdict::default()
     };
     match understood(printed) {
-        Ok((basis, bill)) => {
+        Ok((Cause::Invoice(basis), bill)) => {
             judge(&mut verdict, printed, &basis, &bill);
-            sign(&mut verdict, printed, keys, is_signed);
+            sign(&mut verdict, printed, SIGNED_KIND, keys, is_signed);
+        }
+        Ok((Cause::Credit(credit), bill)) => {
+            credit::judge(&mut verdict, printed, &credit, &bill);
+            sign(&mut verdict, printed, SIGNED_CREDIT_KIND, keys, is_signed);
         }
         Err(finding) => verdict.findings.push(finding),
     }
     verdict
 }
 
-/// Basis and bill; why they are none.
-fn understood(printed: &Printed) -> Result<(Basis, Bill), String> {
+/// What it follows from, and its bill; why they are none.
+fn understood(printed: &Printed) -> Result<(Cause, Bill), String> {
     if printed.kind != "Invoice" {
         return Err(format!(
             "`kind` is '{}'; give an Invoice, as `kubectl get invoice NAME -o yaml` prints it",
@@ -122,10 +151,16 @@ fn understood(printed: &Printed) -> Result<(Basis, Bill), String> {
             printed.status.phase
         ));
     };
-    Ok((
-        whole("spec.basis", &printed.spec.basis)?,
-        whole("status.bill", bill)?,
-    ))
+    let cause = match (printed.spec.of, &printed.spec.basis, &printed.spec.credit) {
+        (Type::Invoice, Some(basis), None) => Cause::Invoice(Box::new(whole("spec.basis", basis)?)),
+        (Type::CreditNote, None, Some(credit)) => Cause::Credit(Box::new(whole("spec.credit", credit)?)),
+        _ => {
+            return Err(
+                "`spec` must hold `basis` alone, or of the type `creditNote` `credit` alone".to_owned(),
+            );
+        }
+    };
+    Ok((cause, whole("status.bill", bill)?))
 }
 
 /// The document in `value`, if it says all that stands there: what nobody reads is not signed either.
@@ -161,25 +196,13 @@ fn difference(path: &str, one: &Value, other: &Value) -> Option<String> {
 }
 
 fn judge(verdict: &mut Verdict, printed: &Printed, basis: &Basis, bill: &Bill) {
-    verdict.order.clone_from(&basis.order);
-    verdict.lines = bill.lines.len();
-    verdict.total = format!("{} {}", minor_to_decimal(bill.total_minor), basis.currency);
-    let mut says = |place: &str, stands: &str, right: &str| {
-        if stands != right {
-            let text = format!("`{place}` is '{stands}', and the basis comes to '{right}'");
-            verdict.findings.push(text);
-        }
+    let claims = Claims {
+        org: &basis.org,
+        order: &basis.order,
+        currency: &basis.currency,
+        name: basis.name(),
     };
-    says("metadata.name", &printed.metadata.name, &basis.name());
-    says("spec.orderRef.name", &printed.spec.order_ref.name, &basis.order);
-    let namespace = crate::names::org_namespace(&basis.org);
-    says("metadata.namespace", &printed.metadata.namespace, &namespace);
-    let summary = printed.status.summary.as_deref().unwrap_or_default();
-    let total = format!("{} {}", minor_to_decimal(bill.total_minor), basis.currency);
-    says("status.summary", summary, &total);
-    if printed.status.phase.is_empty() || printed.status.phase == "Draft" {
-        says("status.phase", &printed.status.phase, "Issued");
-    }
+    claims.hold(verdict, printed, bill);
     if !basis.doubts.is_empty() && printed.spec.resolution.is_none() {
         verdict.findings.push(format!(
             "`spec.resolution` is absent, though `spec.basis.doubts` says: {}",
@@ -194,8 +217,52 @@ fn judge(verdict: &mut Verdict, printed: &Printed, basis: &Basis, bill: &Bill) {
         settled: printed.spec.resolution.as_ref().map_or("", |r| &r.reason),
         bill,
     };
+    digest_is(verdict, printed, document.digest());
+}
+
+/// What both documents say of themselves outside of what is signed, or in a name.
+struct Claims<'a> {
+    org: &'a str,
+    order: &'a str,
+    currency: &'a str,
+    name: String,
+}
+
+impl Claims<'_> {
+    fn hold(&self, verdict: &mut Verdict, printed: &Printed, bill: &Bill) {
+        let total = format!("{} {}", minor_to_decimal(bill.total_minor), self.currency);
+        let namespace = crate::names::org_namespace(self.org);
+        let status = &printed.status;
+        let mut pairs = vec![
+            (
+                "metadata.name",
+                printed.metadata.name.as_str(),
+                self.name.as_str(),
+            ),
+            ("spec.orderRef.name", &printed.spec.order_ref.name, self.order),
+            ("metadata.namespace", &printed.metadata.namespace, &namespace),
+            (
+                "status.summary",
+                status.summary.as_deref().unwrap_or_default(),
+                &total,
+            ),
+        ];
+        if status.phase.is_empty() || status.phase == "Draft" {
+            pairs.push(("status.phase", &status.phase, "Issued"));
+        }
+        for (place, stands, right) in pairs.into_iter().filter(|(_, stands, right)| stands != right) {
+            let text = format!("`{place}` is '{stands}', and what it follows from comes to '{right}'");
+            verdict.findings.push(text);
+        }
+        self.order.clone_into(&mut verdict.order);
+        verdict.lines = bill.lines.len();
+        verdict.total = total;
+    }
+}
+
+fn digest_is(verdict: &mut Verdict, printed: &Printed, right: Result<String, CanonicalError>) {
     let stands = printed.status.digest.clone().unwrap_or_default();
-    match document.digest() {
+    match right {
         Ok(digest) if digest == stands => verdict.digest = digest,
         Ok(digest) => verdict.findings.push(format!(
             "`status.digest` is '{stands}', and the document has '{digest}': something in it was changed"
@@ -227,6 +294,11 @@ fn rate(verdict: &mut Verdict, basis: &Basis, bill: &Bill) {
                 .push(format!("`spec.basis` cannot be rated: {doubt}"));
         }
     };
+    compare(verdict, bill, &again, "the basis");
+}
+
+/// Says in which places a bill is another one than what `cause` comes to.
+fn compare(verdict: &mut Verdict, bill: &Bill, again: &Bill, cause: &str) {
     let count = bill.lines.len().max(again.lines.len());
     for index in 0..count {
         let [stands, right] = [&bill.lines, &again.lines].map(|lines| {
@@ -236,7 +308,7 @@ fn rate(verdict: &mut Verdict, basis: &Basis, bill: &Bill) {
         });
         if let Some(place) = difference(&format!("status.bill.lines[{index}]"), &stands, &right) {
             verdict.findings.push(format!(
-                "`{place}`: the line says {stands}, and the basis comes to {right}"
+                "`{place}`: the line says {stands}, and {cause} comes to {right}"
             ));
         }
     }
@@ -244,56 +316,11 @@ fn rate(verdict: &mut Verdict, basis: &Basis, bill: &Bill) {
         let due = bill.due_on.clone();
         (bill.total_minor, due, bill.is_sent, bill.tax.clone())
     };
-    if rest(bill) != rest(&again) {
+    if rest(bill) != rest(again) {
         verdict.findings.push(format!(
-            "`status.bill` says {:?} for total, due day, whether it is sent, and tax, and the basis comes to {:?}",
+            "`status.bill` says {:?} for total, due day, whether it is sent, and tax, and {cause} comes to {:?}",
             rest(bill),
-            rest(&again)
+            rest(again)
         ));
     }
-}
-
-fn sign(
-    verdict: &mut Verdict,
-    printed: &Printed,
-    keys: &[String],
-    is_signed: impl Fn(&[u8; 32], &[u8], &[u8; 64]) -> bool,
-) {
-    let Signature {
-        key_id,
-        algorithm,
-        value,
-    } = &printed.status.signature;
-    let key = printed.status.public_key.clone().unwrap_or_default();
-    let known = HEXLOWER.decode(key.as_bytes()).ok();
-    let known = known.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-    let given = HEXLOWER.decode(value.as_bytes()).ok();
-    let given = given.and_then(|bytes| <[u8; 64]>::try_from(bytes).ok());
-    let text = signed_text(SIGNED_KIND, printed.status.digest.as_deref().unwrap_or_default());
-    let holds = known
-        .zip(given)
-        .is_some_and(|(k, s)| is_signed(&k, text.as_bytes(), &s));
-    if !holds || algorithm != "Ed25519" {
-        verdict.findings.push(format!(
-            "`status.signature` ({algorithm}) is not the signature of `status.digest` by the key '{key}'"
-        ));
-    }
-    if Some(key_id) != known.map(|k| key_id_of(&k)).as_ref() {
-        verdict.findings.push(format!(
-            "`status.signature.keyId` is '{key_id}', which is not the id of `status.publicKey`"
-        ));
-    }
-    if !keys.is_empty() && !keys.contains(&key) {
-        verdict.findings.push(format!(
-            "`status.publicKey` is '{key}', which is none of the keys that were given"
-        ));
-    }
-    verdict.public_key = key;
-}
-
-/// First 16 hex digits of SHA-256 of the public key.
-fn key_id_of(key: &[u8; 32]) -> String {
-    let mut id = HEXLOWER.encode(&Sha256::digest(key));
-    id.truncate(16);
-    id
 }

@@ -74,6 +74,20 @@ fn every_hard_limit_refuses_with_its_reason() {
 }
 
 #[test]
+fn hours_that_are_none_are_refused() {
+    for hours in [json!(0), json!("-0.5"), json!("0.00")] {
+        let asked = with("tune", &[("commercial.expected_hours_per_week", hours)]);
+        let Outcome::Rejected { reason, .. } = run(&asked) else {
+            panic!("a week has more than that")
+        };
+        assert!(
+            reason.contains("`commercial.expected_hours_per_week`") && reason.contains("must be above 0"),
+            "{reason}"
+        );
+    }
+}
+
+#[test]
 fn a_shared_machine_is_refused_to_those_who_want_their_own() {
     let mut catalog = documents().unwrap();
     for offer in &mut catalog.offers {

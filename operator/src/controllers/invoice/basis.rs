@@ -1,6 +1,7 @@
 //! Everything that an invoice follows from, out of an order, its TunePods and its usage records. Pure.
 
 use super::Account;
+use crate::controllers::order::ledger;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
@@ -8,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use trustbridge_api::condition::ConditionType;
 use trustbridge_api::seller_profile::Invoicing;
 use trustbridge_api::tunepod::MeteredInterval;
-use trustbridge_api::{Invoice, InvoiceSpec, NameRef, TunePod, UsageRecord, labels};
+use trustbridge_api::{Invoice, InvoiceSpec, InvoiceType, NameRef, TunePod, UsageRecord, labels};
 use trustbridge_domain::calendar::{Period, midnight_ms, parse_date};
 use trustbridge_domain::canonical::digest;
 use trustbridge_domain::intervals::{Interval, IntervalKind};
@@ -139,20 +140,29 @@ pub(super) fn invoice(account: &Account, basis: Basis) -> Built {
     let name = basis.name();
     let spec = InvoiceSpec {
         order_ref: NameRef::new(&order),
-        basis,
+        of: InvoiceType::Invoice,
+        basis: Some(basis),
+        credit: None,
         resolution: None,
+        payments: Vec::new(),
+        credits: Vec::new(),
     };
     let mut invoice = Invoice::new(&name, spec);
     invoice.metadata.namespace = account.order.namespace();
+    invoice.metadata.labels = Some(labelled(&account.org, &order));
+    Built::of(&invoice)
+}
+
+/// Labels of an invoice or a credit note of that order.
+pub(super) fn labelled(org: &str, order: &str) -> BTreeMap<String, String> {
     let pairs = [
-        (labels::MANAGED_BY, labels::OPERATOR.to_owned()),
-        (labels::ORG, account.org.clone()),
+        (labels::MANAGED_BY, labels::OPERATOR),
+        (labels::ORG, org),
         (labels::ORDER, order),
     ];
     let fits = pairs.into_iter().filter(|(_, value)| value.len() <= MAX_LABEL);
-    let labels: BTreeMap<_, _> = fits.map(|(key, value)| (key.to_owned(), value)).collect();
-    invoice.metadata.labels = Some(labels);
-    Built::of(&invoice)
+    fits.map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
 }
 
 fn instance(tunepod: &TunePod, period: Period, ended: Option<i64>) -> BilledInstance {
@@ -234,7 +244,13 @@ fn incomplete(account: &Account, period: Period) -> Vec<String> {
 
 /// TunePods that the order had and that are gone with what they metered.
 fn vanished(account: &Account) -> Vec<String> {
-    let known: BTreeSet<String> = account.tunepods.iter().filter_map(ResourceExt::uid).collect();
+    let kept = account.order.status.iter().flat_map(ledger::kept_uids).cloned();
+    let known: BTreeSet<String> = account
+        .tunepods
+        .iter()
+        .filter_map(ResourceExt::uid)
+        .chain(kept)
+        .collect();
     let named: BTreeSet<String> = account.tunepods.iter().map(ResourceExt::name_any).collect();
     let instances = account.order.status.iter().flat_map(|s| &s.instances);
     let gone = instances.filter(|i| !named.contains(&i.name)).map(|i| {

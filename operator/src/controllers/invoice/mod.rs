@@ -1,13 +1,17 @@
-//! Invoice: what an order owes for a period, written down once with everything that it follows from.
+//! Invoice: what an order owes for a period, written down once with everything that it follows from, and what becomes
+//! of it.
 //!
 //! ```text
 //! Order --(period over, usage read; or the order ended)--> Invoice: Draft --(no doubt, or settled)--> Issued
+//! Issued --(`spec.payments`, credit notes, the due day)--> PartiallyPaid | Overdue | Paid | Credited
+//! `spec.credits` --(intent in `status.creditNotes`)--> credit note: Draft --> Issued --(its digest)--> it counts
 //! ```
 //!
 //! Two loops. The first looks at orders and writes invoices down: the name follows from order, schedule and period, so
 //! that the create is the lock, and `spec.basis` is frozen in that one write. The second looks at invoices and bills
 //! them from their basis alone: lines, digest and signature come with the phase, in one write. A crash anywhere leaves
-//! either nothing, or a draft that the next look bills to the same lines.
+//! either nothing, or a draft that the next look bills to the same lines. An issued invoice is followed by the same
+//! loop: its balance and phase are a function of spec, bill and day, see [`settlement`].
 //!
 //! | Doubt | What follows |
 //! |---|---|
@@ -21,11 +25,13 @@
 mod basis;
 mod decide;
 mod due;
+mod settlement;
 #[cfg(test)]
 mod tests;
 
 use crate::context::{Context, Error};
 use crate::controllers::execute::{self, Plan, Write};
+use crate::controllers::order::ledger;
 use crate::seller;
 use kube::ResourceExt;
 use kube::api::Api;
@@ -35,10 +41,10 @@ use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use trustbridge_api::{Invoice, Order, SellerProfile, TunePod, UsageRecord};
+use trustbridge_api::{Invoice, InvoiceType, Order, SellerProfile, TunePod, UsageRecord};
 use trustbridge_domain::names::org_of_namespace;
 use trustbridge_domain::phase::InvoicePhase;
-use trustbridge_kit::apply::FieldManager;
+use trustbridge_kit::apply::{FieldManager, Writer};
 use trustbridge_kit::controller::Controller;
 use trustbridge_kit::shutdown::Shutdown;
 
@@ -83,7 +89,7 @@ pub async fn run(ctx: Arc<Context>, shutdown: Shutdown) {
 
 /// Writes down the invoices of an order that are due.
 pub(crate) async fn write_down(order: Arc<Order>, ctx: Arc<Context>) -> Result<Action, Error> {
-    let Some(mut account) = account(&ctx, &order).await? else {
+    let Some(mut account) = account(&ctx.writer, &order).await? else {
         return Ok(Action::await_change());
     };
     let now = ctx.now();
@@ -116,29 +122,35 @@ pub(crate) async fn write_down(order: Arc<Order>, ctx: Arc<Context>) -> Result<A
 }
 
 /// The order and its TunePods as they are now; `None` where nothing is sold.
-async fn account(ctx: &Context, order: &Order) -> Result<Option<Account>, Error> {
+///
+/// The order is read once more after its TunePods: one that went in between left its intervals there before it went.
+async fn account(writer: &Writer, order: &Order) -> Result<Option<Account>, Error> {
     let namespace = order.namespace().unwrap_or_default();
     let Some(org) = org_of_namespace(&namespace).map(str::to_owned) else {
         return Ok(None);
     };
-    let Some(order) = ctx
-        .writer
-        .get::<Order>(Some(&namespace), &order.name_any())
-        .await?
-    else {
-        return Ok(None);
+    let name = order.name_any();
+    let mut names: Vec<String> = Vec::new();
+    // No name of an instance ever goes from an order, and it has few: this ends.
+    let (order, status, tunepods) = loop {
+        let mut tunepods = Vec::new();
+        for name in &names {
+            tunepods.extend(writer.get::<TunePod>(Some(&namespace), name).await?);
+        }
+        let Some(order) = writer.get::<Order>(Some(&namespace), &name).await? else {
+            return Ok(None);
+        };
+        let Some(status) = order.status.clone().filter(|s| s.pricing_snapshot.is_some()) else {
+            return Ok(None);
+        };
+        let listed: Vec<String> = status.instances.iter().map(|i| i.name.clone()).collect();
+        if listed == names {
+            break (order, status, tunepods);
+        }
+        names = listed;
     };
-    let Some(status) = order.status.clone().filter(|s| s.pricing_snapshot.is_some()) else {
-        return Ok(None);
-    };
-    let mut tunepods = Vec::new();
-    for instance in &status.instances {
-        tunepods.extend(
-            ctx.writer
-                .get::<TunePod>(Some(&namespace), &instance.name)
-                .await?,
-        );
-    }
+    // What TunePods metered that were deleted since is with the order.
+    let tunepods = ledger::with_earlier(&status, &tunepods);
     Ok(Some(Account {
         order,
         org,
@@ -173,7 +185,10 @@ pub(crate) async fn owes_invoices(ctx: &Context, order: &Order, tunepods: &[Tune
     let mut account = Account {
         org: org_of_namespace(&namespace).unwrap_or_default().to_owned(),
         order: order.clone(),
-        tunepods: tunepods.to_vec(),
+        tunepods: order.status.as_ref().map_or_else(
+            || tunepods.to_vec(),
+            |status| ledger::with_earlier(status, tunepods),
+        ),
         invoices: BTreeSet::new(),
         records: Vec::new(),
     };
@@ -186,7 +201,7 @@ pub(crate) async fn owes_invoices(ctx: &Context, order: &Order, tunepods: &[Tune
     Ok(!due::is_billed_to_the_end(&account, &missing))
 }
 
-/// Bills an invoice from its basis.
+/// Bills an invoice or a credit note that is written down, and follows an invoice that is issued.
 pub(crate) async fn bill(invoice: Arc<Invoice>, ctx: Arc<Context>) -> Result<Action, Error> {
     let namespace = invoice.namespace();
     let Some(invoice) = ctx
@@ -196,18 +211,28 @@ pub(crate) async fn bill(invoice: Arc<Invoice>, ctx: Arc<Context>) -> Result<Act
     else {
         return Ok(Action::await_change());
     };
-    if !decide::is_open(&invoice) {
+    let plan = if decide::is_open(&invoice) {
+        let seller = seller::observe(&ctx).await?;
+        let signer = seller.as_ref().map(|s| &s.signer).map_err(String::as_str);
+        decide::decide(&invoice, signer, ctx.now())
+    } else if invoice.spec.of == InvoiceType::Invoice {
+        let mut notes = Vec::new();
+        for name in settlement::awaited(&invoice) {
+            notes.extend(ctx.writer.get::<Invoice>(namespace.as_deref(), name).await?);
+        }
+        settlement::decide(&invoice, &notes, ctx.now())
+    } else {
+        return Ok(Action::await_change());
+    };
+    let outcome = execute::act(&ctx, &plan).await?;
+    if let Some(words) = outcome.refused {
+        // It is intended and tried again; anything but a namespace that goes is somebody's to mend.
+        tracing::warn!(invoice = %invoice.name_any(), message = words, "the credit note was refused");
+    }
+    let old = invoice.status.as_ref();
+    let again = execute::settle(&ctx, FieldManager::INVOICE_STATUS, &invoice, old, &plan).await?;
+    if settlement::is_over(&invoice, &plan.status) {
         return Ok(Action::await_change());
     }
-    let seller = seller::observe(&ctx).await?;
-    let signer = seller.as_ref().map(|s| &s.signer).map_err(String::as_str);
-    let plan = decide::decide(&invoice, signer, ctx.now());
-    execute::settle(
-        &ctx,
-        FieldManager::INVOICE_STATUS,
-        &invoice,
-        invoice.status.as_ref(),
-        &plan,
-    )
-    .await
+    Ok(again)
 }

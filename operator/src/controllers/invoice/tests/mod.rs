@@ -1,6 +1,8 @@
 //! Invoices of an order as tables, and through every crash.
 
 mod crashes;
+mod moments;
+mod settlement;
 
 use super::basis::{basis, ended_ms, invoice};
 use super::decide::{decide, is_open};
@@ -20,6 +22,7 @@ use trustbridge_api::{
     Invoice, NameRef, Order, OrderSpec, OrderStatus, TunePod, TunePodSpec, TunePodStatus, UsageRecord,
     UsageRecordSpec, UsageRecordStatus,
 };
+use trustbridge_domain::invoice::Basis;
 use trustbridge_domain::phase::{InvoicePhase, OrderPhase, TunePodPhase};
 use trustbridge_domain::pricing::{BillingModel, QuoteLine};
 use trustbridge_domain::termination::TerminationStep;
@@ -76,6 +79,7 @@ fn running() -> Account {
         instances: vec![OrderInstance {
             name: "order-1-0".to_owned(),
             phase: TunePodPhase::Ready,
+            ..OrderInstance::default()
         }],
         ..OrderStatus::default()
     });
@@ -151,10 +155,14 @@ fn record(uid: &str, day: &str, complete: bool) -> UsageRecord {
     record
 }
 
+fn of(invoice: &Invoice) -> &Basis {
+    invoice.spec.basis.as_ref().unwrap()
+}
+
 fn totals(store: &Store) -> Vec<(String, i64)> {
     let one = |i: &Invoice| {
         let bill = i.status.as_ref().and_then(|s| s.bill.clone());
-        (i.spec.basis.schedule.clone(), bill.map_or(-1, |b| b.total_minor))
+        (of(i).schedule.clone(), bill.map_or(-1, |b| b.total_minor))
     };
     let mut all: Vec<_> = store.0.values().map(one).collect();
     all.sort();
@@ -179,7 +187,7 @@ fn a_day_is_billed_four_days_after_its_end_and_not_before() {
         (status.phase, status.summary.as_deref()),
         (InvoicePhase::Issued, Some("31.50 USD"))
     );
-    assert_eq!(invoice.spec.basis.records[0].total["requests"], 12);
+    assert_eq!(of(invoice).records[0].total["requests"], 12);
     assert!(!is_billed_to_the_end(&account, &[]), "it runs on");
 }
 
@@ -225,7 +233,7 @@ fn what_the_end_falls_into_waits_for_it() {
 fn what_is_issued_is_verified() {
     let (store, _) = settled(&ended(), "2026-01-16T12:05:00Z");
     for invoice in store.0.values() {
-        let basis = &invoice.spec.basis;
+        let basis = of(invoice);
         let bill = invoice.status.as_ref().and_then(|s| s.bill.as_ref()).unwrap();
         let issued: jiff::civil::Date = bill.issued_on.parse().unwrap();
         let earliest = basis.ended_ms.unwrap_or(basis.period.to_ms);
@@ -266,11 +274,7 @@ fn a_doubt_holds_the_invoice_until_a_person_settles_it() {
     account.records[0] = record("t", "2026-01-15", false);
     let now = "2026-01-16T12:05:00Z";
     let (store, _) = settled(&account, now);
-    let held = store
-        .0
-        .values()
-        .find(|i| !i.spec.basis.doubts.is_empty())
-        .unwrap();
+    let held = store.0.values().find(|i| !of(i).doubts.is_empty()).unwrap();
     let status = held.status.as_ref().unwrap();
     assert_eq!((status.phase, &status.bill), (InvoicePhase::Draft, &None));
     let said = reason(status);
@@ -305,6 +309,7 @@ fn each_doubt_says_what_it_is() {
     status.instances.push(OrderInstance {
         name: "order-1-1".to_owned(),
         phase: TunePodPhase::Ready,
+        ..OrderInstance::default()
     });
     assert!(of(&gone).contains("TunePod order-1-1 is gone"));
     let mut earlier = running();
