@@ -1,6 +1,7 @@
 //! What every reconcile has at hand, and how one fails.
 
 use crate::nodepool::NodePoolProvider;
+use crate::public_port::PublicPorts;
 use crate::settings::Settings;
 use jiff::Timestamp;
 use kube::Client;
@@ -21,6 +22,8 @@ pub struct Context {
     pub https: trustbridge_azure::http::Client,
     /// Admin ports of sentinels.
     pub sentinels: trustbridge_azure::http::Client,
+    /// Public ports of pods, asked as buyers ask them.
+    pub ports: Arc<dyn PublicPorts>,
     /// What decisions read.
     pub settings: Settings,
     /// The time.
@@ -43,18 +46,31 @@ pub enum Error {
     /// A call to the API server.
     #[error(transparent)]
     Api(#[from] trustbridge_kit::apply::Error),
+    /// A certificate could not be made.
+    #[error("a certificate of port 8000 cannot be made: {0}")]
+    Issue(#[from] trustbridge_issuer::Error),
+    /// The system gave no random bytes.
+    #[error("the system gave no random bytes for a token; it is tried again")]
+    NoRandom,
+    /// Others write what is being written, again and again.
+    #[error("{0} is changed by somebody else again and again; it is looked at again")]
+    Unsettled(&'static str),
 }
 
 impl Failure for Error {
     fn category(&self) -> &'static str {
         match self {
             Self::Api(error) => error.category(),
+            Self::Issue(_) => "certificate",
+            Self::NoRandom => "random",
+            Self::Unsettled(_) => "conflict",
         }
     }
 
     fn lost_race(&self) -> bool {
         match self {
             Self::Api(error) => error.lost_race(),
+            Self::Issue(_) | Self::NoRandom | Self::Unsettled(_) => false,
         }
     }
 }

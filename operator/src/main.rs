@@ -12,6 +12,7 @@ use trustbridge_kit::lease::{self, Candidate};
 use trustbridge_kit::shutdown;
 use trustbridge_kit::telemetry::{self, Health, Metrics};
 use trustbridge_operator::context::Context;
+use trustbridge_operator::public_port::PodNetwork;
 use trustbridge_operator::settings::{Cli, Command, Flags, Settings};
 use trustbridge_operator::{controllers, nodepool, rbac, sentinel_port};
 
@@ -111,6 +112,7 @@ fn context(
         client,
         https,
         sentinels: sentinel_port::client()?,
+        ports: Arc::new(PodNetwork),
         settings,
         shared,
     }))

@@ -1,6 +1,8 @@
 //! The rights that the operator needs, as data: the chart is rendered from this table, and nothing else grants any.
 
+use crate::controllers::buyer_org::build::OPERATOR_ROLE;
 use serde::Serialize;
+use trustbridge_api::labels::ACCESS_CA;
 use trustbridge_api::seller_profile::SIGNING_KEY_SECRET;
 
 /// Where a right is granted.
@@ -10,6 +12,8 @@ pub enum Scope {
     Cluster,
     /// In the operator's own namespace.
     OwnNamespace,
+    /// In the namespaces of organisations, where the operator binds it to itself.
+    Organisation,
 }
 
 /// A right.
@@ -111,6 +115,13 @@ pub const ROWS: &[Row] = &[
         &["get", "list", "watch", "create"],
         "what an order owes for a period",
     ),
+    // Not watched: its name follows from the TunePod.
+    cluster(
+        TB,
+        &["wipeevidences"],
+        &["get", "create"],
+        "attest what was observed of a wipe",
+    ),
     cluster(
         "",
         &["namespaces", "resourcequotas", "serviceaccounts", "configmaps"],
@@ -125,17 +136,17 @@ pub const ROWS: &[Row] = &[
     ),
     cluster(
         "rbac.authorization.k8s.io",
-        &["rolebindings"],
+        &["roles", "rolebindings"],
         &["get", "create", "patch"],
-        "members of an organisation",
+        "members of an organisation, and which tokens they read",
     ),
     Row {
         scope: Scope::Cluster,
         group: "rbac.authorization.k8s.io",
         resources: &["clusterroles"],
         verbs: &["bind"],
-        names: &["trustbridge-buyer"],
-        why: "hand out the buyer's role, and no other",
+        names: &["trustbridge-buyer", OPERATOR_ROLE],
+        why: "hand out the buyer's role, and its own in organisations; no other",
     },
     cluster(
         "",
@@ -170,15 +181,24 @@ pub const ROWS: &[Row] = &[
         resources: &["secrets"],
         verbs: &["create"],
         names: &[],
-        why: "make the key that signs quotes and invoices",
+        why: "make the key that signs quotes and invoices, and the authority of port 8000",
     },
     Row {
         scope: Scope::OwnNamespace,
         group: "",
         resources: &["secrets"],
         verbs: &["get", "patch"],
-        names: &[SIGNING_KEY_SECRET],
-        why: "sign with that key, and rotate it",
+        names: &[SIGNING_KEY_SECRET, ACCESS_CA],
+        why: "sign with that key and that authority, and renew them",
+    },
+    // No names: they follow from the TunePods. A policy confines all but `get`, which admission never sees.
+    Row {
+        scope: Scope::Organisation,
+        group: "",
+        resources: &["secrets"],
+        verbs: &["get", "create", "patch", "delete"],
+        names: &[],
+        why: "tokens and certificates of protected models",
     },
     Row {
         scope: Scope::OwnNamespace,
@@ -203,13 +223,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_wild_and_no_secret_is_read_but_the_sellers_key() {
+    fn nothing_is_wild_and_secrets_are_its_own_by_name_or_those_of_organisations() {
         for row in ROWS {
             let words = row.resources.iter().chain(row.verbs);
             assert!(words.clone().all(|w| !w.contains('*')), "{row:?}");
-            let is_own_key = row.names == [SIGNING_KEY_SECRET] || row.verbs == ["create"];
-            let is_confined = row.scope == Scope::OwnNamespace && is_own_key;
-            assert!(!row.resources.contains(&"secrets") || is_confined, "{row:?}");
+            let is_own_key = row.names == [SIGNING_KEY_SECRET, ACCESS_CA] || row.verbs == ["create"];
+            let is_own = row.scope == Scope::OwnNamespace && is_own_key;
+            // A policy of the chart confines what is made, changed and deleted there to the names of TunePods. Admission sees no `get`:
+            // every Secret of an organisation's namespaces can be read, and is never listed or watched.
+            let is_list = row.verbs.contains(&"list") || row.verbs.contains(&"watch");
+            let is_of_organisations = row.scope == Scope::Organisation && !is_list;
+            assert!(
+                !row.resources.contains(&"secrets") || is_own || is_of_organisations,
+                "{row:?}"
+            );
             assert!(!row.verbs.is_empty() && !row.why.is_empty());
         }
     }
@@ -224,6 +251,15 @@ mod tests {
                     .any(|r| r.group == TB && r.resources.contains(&plural.as_str())),
                 "{plural}"
             );
+            // What is written once has no status.
+            let has_status = crd
+                .spec
+                .versions
+                .iter()
+                .any(|v| v.subresources.as_ref().is_some_and(|s| s.status.is_some()));
+            if !has_status {
+                continue;
+            }
             let status = format!("{plural}/status");
             assert!(
                 ROWS.iter().any(|r| r.resources.contains(&status.as_str())),

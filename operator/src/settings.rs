@@ -60,6 +60,16 @@ pub struct Flags {
     /// Longest pause before a refused node pool is asked for again, in seconds; unset leaves it to the kind of refusal.
     #[arg(long, env = "TB_POOL_RETRY_CAP_SECONDS")]
     pub pool_retry_cap_seconds: Option<u64>,
+    /// A node pool counts as gone when it was seen as absent twice, so many seconds apart: a request whose answer was
+    /// lost may arrive in between.
+    #[arg(long, env = "TB_POOL_SECOND_LOOK_SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub pool_second_look_seconds: u64,
+    /// How often all tagged node pools are looked at for such as came into being after their end was attested, in seconds.
+    #[arg(long, env = "TB_POOL_SWEEP_SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    pub pool_sweep_seconds: u64,
+    /// So long a bearer token goes on being accepted after a new one took its place, in seconds.
+    #[arg(long, env = "TB_TOKEN_OVERLAP_SECONDS", default_value_t = 600)]
+    pub token_overlap_seconds: u64,
     /// Access to ARM.
     #[command(flatten)]
     pub arm: Arm,
@@ -160,6 +170,12 @@ pub struct Settings {
     pub ca_bundle: Option<String>,
     /// Longest pause before a refused node pool is asked for again.
     pub pool_retry_cap: Option<Duration>,
+    /// Time between two looks that find no node pool; `None` believes the first, which nothing but a test asks for.
+    pub second_look: Option<Duration>,
+    /// Time between two looks at all tagged node pools.
+    pub pool_sweep: Duration,
+    /// So long a token is accepted after a new one took its place.
+    pub token_overlap: Duration,
     /// The operator's own namespace.
     pub namespace: String,
 }
@@ -171,6 +187,9 @@ impl Settings {
             pods: flags.pods.clone(),
             ca_bundle: flags.ca_file.as_ref().map(std::fs::read_to_string).transpose()?,
             pool_retry_cap: flags.pool_retry_cap_seconds.map(Duration::from_secs),
+            second_look: Some(Duration::from_secs(flags.pool_second_look_seconds)),
+            pool_sweep: Duration::from_secs(flags.pool_sweep_seconds),
+            token_overlap: Duration::from_secs(flags.token_overlap_seconds),
             namespace: flags.namespace.clone(),
         })
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test's helper may fail its test")]
 
 use serde::Deserialize;
+use trustbridge_operator::controllers::buyer_org::build::OPERATOR_ROLE;
 use trustbridge_operator::rbac::{ROWS, Row, Scope};
 
 #[derive(Debug, Deserialize, PartialEq, Eq)]
@@ -33,11 +34,11 @@ fn as_rule(row: &Row) -> Rule {
     }
 }
 
-/// The rules of the first object of `kind` in the template. They hold no template expression.
-fn granted(template: &str, kind: &str) -> Vec<Rule> {
+/// The rules of the object of `kind` and `name` in the template. They hold no template expression.
+fn granted(template: &str, kind: &str, name: &str) -> Vec<Rule> {
     let object = template
         .split("\n---\n")
-        .find(|o| o.contains(&format!("\nkind: {kind}\n")))
+        .find(|o| o.contains(&format!("\nkind: {kind}\nmetadata:\n  name: {name}\n")))
         .unwrap();
     let rules = &object[object.find("\nrules:\n").unwrap()..];
     serde_saphyr::from_str::<Rules>(rules).unwrap().rules
@@ -50,8 +51,13 @@ fn the_chart_grants_the_table() {
         "/../charts/trustbridge/templates/operator/rbac.yaml"
     );
     let template = std::fs::read_to_string(path).unwrap();
-    for (scope, kind) in [(Scope::Cluster, "ClusterRole"), (Scope::OwnNamespace, "Role")] {
+    let places = [
+        (Scope::Cluster, "ClusterRole", "trustbridge-operator"),
+        (Scope::OwnNamespace, "Role", "trustbridge-operator"),
+        (Scope::Organisation, "ClusterRole", OPERATOR_ROLE),
+    ];
+    for (scope, kind, name) in places {
         let table: Vec<Rule> = ROWS.iter().filter(|r| r.scope == scope).map(as_rule).collect();
-        assert_eq!(granted(&template, kind), table, "{kind} in {path}");
+        assert_eq!(granted(&template, kind, name), table, "{kind} {name} in {path}");
     }
 }

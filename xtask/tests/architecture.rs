@@ -13,6 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("trustbridge-tbenc", &[]),
     ("trustbridge-azure", &[]),
     ("trustbridge-secret-page", &[]),
+    ("trustbridge-issuer", &[]),
     ("trustbridge-api", &["trustbridge-domain"]),
     ("trustbridge-kit", &["trustbridge-api", "trustbridge-domain"]),
     (
@@ -21,12 +22,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "trustbridge-api",
             "trustbridge-azure",
             "trustbridge-domain",
+            "trustbridge-issuer",
             "trustbridge-kit",
         ],
     ),
     (
         "trustbridge-webhook",
-        &["trustbridge-api", "trustbridge-domain", "trustbridge-kit"],
+        &[
+            "trustbridge-api",
+            "trustbridge-domain",
+            "trustbridge-issuer",
+            "trustbridge-kit",
+        ],
     ),
     (
         "trustbridge-sentinel",

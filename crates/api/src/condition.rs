@@ -15,6 +15,8 @@ pub enum ConditionType {
     UsageRecorded,
     /// The bounded kind reached its good end (orders, quotes).
     Succeeded,
+    /// An invoice that is issued is paid, or taken back.
+    Settled,
 }
 
 impl ConditionType {
@@ -28,6 +30,7 @@ impl ConditionType {
             Self::Serving => "Serving",
             Self::UsageRecorded => "UsageRecorded",
             Self::Succeeded => "Succeeded",
+            Self::Settled => "Settled",
         }
     }
 }
@@ -122,7 +125,7 @@ reasons! {
     Gone,
     /// A passing failure of ARM or the network. Tried again by itself.
     Transient,
-    /// A node pool of that name belongs to somebody else. Remove it or its tags.
+    /// A node pool of that name is tagged as somebody else's, or not tagged, or at another provider. Set the tag back, or delete the pool; until then the end of a TunePod waits.
     ForeignNodePool,
     /// No node carries the labels that the static provider looks for. Label one.
     NoMatchingNode,
@@ -134,8 +137,18 @@ reasons! {
     CreateRefused,
     /// The pod failed or vanished; it is made again.
     PodLost,
+    /// The pod was made by a version before: its port 8000 has no certificate and asks for no token. Its door is shut, and it is deleted and made anew by itself; if it comes back the same, bring the webhook to the operator's version.
+    PodOutdated,
     /// The sentinel is authorising, hydrating or decrypting. Nothing to do.
     Hydrating,
+    /// The Secrets with token, certificate and authority of port 8000 cannot be read or made. The message has the API server's words; grant what they name: it is tried again by itself.
+    AccessUnusable,
+    /// The pod is ready, but its port 8000 does not answer the operator over TLS. The message has the error; look at the NetworkPolicy `operator` of the protected namespace and at the certificate: asked again by itself.
+    PortSilent,
+    /// Port 8000 answers and refuses the TunePod's token. A pod learns of new tokens within about two minutes and is asked again by itself; if it lasts, delete the pod: it is made anew.
+    TokenRefused,
+    /// Port 8000 accepts a token that nobody has: no list of tokens is enforced, and buyers are not let in. Bring the webhook and the sentinel's image to the operator's version, then delete the pod: it is made anew.
+    PortOpen,
     /// The control plane denied the licence. The message has its reason; settle it with the provider.
     LicenceDenied,
     /// The sentinel stopped for good before it was ready. The message has the cause.
@@ -144,6 +157,14 @@ reasons! {
     Terminating,
     /// Everything is wiped and closed. Nothing to do.
     Terminated,
+    /// Something of the wipe was not observed, so it does not count as done; the phase stays `Wiping`. The message says what is left and who can end it.
+    WipeIncomplete,
+    /// The wipe was observed and its evidence cannot be signed; the phase stays `Wiping`. Make the SellerProfile Ready: it goes on by itself.
+    EvidenceUnsigned,
+    /// The API server refused the WipeEvidence, or one of that name is somebody else's or not signed by a published key; the phase stays `Wiping`. The message has the words; correct what they name: it is tried again by itself.
+    EvidenceRefused,
+    /// A node pool came into being after its end was attested; it is deleted again. Look at the WipeEvidence and at the provider's log of operations.
+    PoolReturned,
     /// Usage went before it was read: somebody else acknowledged it, or the directory of the pod's sentinel was lost. The UsageRecord names it and is not complete; what comes after is recorded. Find out who else reads port 8001.
     UsageGap,
     /// The sentinel's usage is not the continuation of what was recorded: its outbox was changed or set back. Nothing more is taken of this pod. Look at its node, then delete the pod: a new one begins a new outbox, and the UsageRecord says what is missing.
@@ -162,6 +183,14 @@ reasons! {
     BillingHold,
     /// The invoice's basis cannot be rated. The message has the rule; bill that period by hand.
     InvoiceUnratable,
+    /// The invoice is issued and not paid in full; the message says how much is open and until when. A seller records payments in `spec.payments`.
+    AwaitingPayment,
+    /// The due day passed and something is open. Remind the buyer; a payment is recorded in `spec.payments` all the same.
+    PaymentOverdue,
+    /// More was paid than is owed, after what credit notes took back. Return the difference; the message says how much it is.
+    Overpaid,
+    /// A credit note cannot be issued as it was asked for. The message has the rule; take back another amount under another `id`.
+    CreditRefused,
     /// The mode is not served by this version. Choose `protectedModel`.
     ModeUnsupported,
     /// The object could not be decoded. Correct it: the message names the field.
@@ -178,6 +207,8 @@ reasons! {
     SigningKeyUnusable,
     /// The seller's person said no. The message has the reason.
     SellerRefused,
+    /// `spec.resolution` answers another draft than the one that stands there now. Read the quote again and answer with its `status.draftDigest`.
+    DraftChanged,
 }
 
 #[cfg(test)]

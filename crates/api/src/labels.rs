@@ -28,5 +28,9 @@ pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub const OPERATOR: &str = "trustbridge-operator";
 /// ConfigMap with the extra certificate authorities (`ca.crt`) of control plane and blob store.
 pub const CA_CONFIG_MAP: &str = "trustbridge-ca";
+/// Annotation of an Order, and by it of its TunePods: any new value asks for a new bearer token.
+pub const ROTATE_TOKEN: &str = "trustbridge.io/rotate-token";
+/// ConfigMap (`ca.crt`) of each organisation's own namespace, and Secret of the operator's: the authority of port 8000.
+pub const ACCESS_CA: &str = "trustbridge-access-ca";
 /// ServiceAccount of TunePod pods.
 pub const TUNEPOD_SERVICE_ACCOUNT: &str = "tunepod";

@@ -16,18 +16,20 @@ pub mod seller_profile;
 pub mod tunepod;
 pub mod usage_record;
 pub mod use_case;
+pub mod wipe_evidence;
 
 pub use buyer_org::{BuyerOrg, BuyerOrgSpec, BuyerOrgStatus};
 pub use condition::{ConditionType, Reason};
-pub use invoice::{Invoice, InvoiceSpec, InvoiceStatus};
+pub use invoice::{Invoice, InvoiceSpec, InvoiceStatus, InvoiceType};
 pub use model_asset::{ModelAsset, ModelAssetSpec, ModelAssetStatus};
 pub use offer::{Offer, OfferSpec, OfferStatus};
 pub use order::{Order, OrderSpec, OrderStatus};
 pub use quote::{Quote, QuoteSpec, QuoteStatus};
-pub use reference::{Mode, NameRef, RuntimeSpec};
+pub use reference::{Access, KeyRef, Mode, NameRef, RuntimeSpec};
 pub use seller_profile::{SellerProfile, SellerProfileSpec, SellerProfileStatus};
 pub use tunepod::{TunePod, TunePodSpec, TunePodStatus};
 pub use usage_record::{UsageRecord, UsageRecordSpec, UsageRecordStatus};
+pub use wipe_evidence::{WipeEvidence, WipeEvidenceSpec};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
@@ -52,6 +54,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         TunePod::crd(),
         UsageRecord::crd(),
         Invoice::crd(),
+        WipeEvidence::crd(),
     ];
     for version in all.iter_mut().flat_map(|crd| crd.spec.versions.iter_mut()) {
         if let Some(schema) = version

@@ -1,7 +1,8 @@
 //! What a buyer ordered, and how it is going.
 
-use crate::reference::{Mode, NameRef};
+use crate::reference::{Access, Mode, NameRef};
 use crate::seller_profile::{Invoicing, Signature};
+use crate::tunepod::MeteredInterval;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -143,7 +144,7 @@ pub struct OrderStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["step".into()]))]
     #[schemars(length(max = 16))]
     pub termination_steps: Vec<TerminationProgress>,
-    /// How to call the model.
+    /// How to call the model of the first instance; each TunePod has its own. Present while `Active`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
     /// What it cost so far by closed intervals; final once `Terminated`.
@@ -205,13 +206,21 @@ pub struct FrozenTerms {
 }
 
 /// A TunePod of an order.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderInstance {
     /// Name of the TunePod.
     pub name: String,
     /// Its phase when last seen.
     pub phase: TunePodPhase,
+    /// Closed intervals of TunePods of this name that were deleted; the present one goes on from there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128))]
+    pub earlier: Vec<MeteredInterval>,
+    /// UIDs of those TunePods.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128))]
+    pub earlier_uids: Vec<String>,
 }
 
 /// A step of the end.
@@ -225,14 +234,6 @@ pub struct TerminationProgress {
     /// When it was observed as done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
-}
-
-/// How to call the model.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Access {
-    /// Base URL inside the cluster. Example: `http://tp-order-1-0.tb-acme.svc:8000`.
-    pub url: String,
 }
 
 /// What an order cost.

@@ -29,6 +29,7 @@ use trustbridge_domain::quote::{OfferRefusal, Rfq, TraceEntry};
     validation = Rule::new("self.spec.mode == oldSelf.spec.mode && self.spec.instances == oldSelf.spec.instances && has(self.spec.offerRef) == has(oldSelf.spec.offerRef) && (!has(self.spec.offerRef) || self.spec.offerRef == oldSelf.spec.offerRef) && has(self.spec.rfq) == has(oldSelf.spec.rfq) && (!has(self.spec.rfq) || self.spec.rfq == oldSelf.spec.rfq) && has(self.spec.billingModel) == has(oldSelf.spec.billingModel) && (!has(self.spec.billingModel) || self.spec.billingModel == oldSelf.spec.billingModel)").message("`spec` must not change: ask for a new quote instead").field_path(".spec"),
     validation = Rule::new("!has(self.spec.resolution) || (has(self.status) && has(self.status.phase) && self.status.phase != 'Requested')").message("`spec.resolution` must not be set before a person is needed: the seller answers what is `NeedsHuman`").field_path(".spec.resolution"),
     validation = Rule::new("(has(self.spec.resolution) == has(oldSelf.spec.resolution) && (!has(self.spec.resolution) || self.spec.resolution == oldSelf.spec.resolution)) || (has(oldSelf.status) && has(oldSelf.status.phase) && oldSelf.status.phase == 'NeedsHuman')").message("`spec.resolution` must not change once the quote is no longer `NeedsHuman`").field_path(".spec.resolution"),
+    validation = Rule::new("!has(self.spec.resolution) || self.spec.resolution.decision != 'issue' || has(self.spec.resolution.draftDigest) || (has(oldSelf.spec.resolution) && self.spec.resolution == oldSelf.spec.resolution)").message("`spec.resolution.draftDigest` must be set with decision 'issue': it is the `status.draftDigest` of what was looked at").field_path(".spec.resolution"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Offer", type_ = "string", json_path = ".status.offerId"),
     printcolumn(name = "Instances", type_ = "integer", json_path = ".status.instances"),
@@ -73,6 +74,10 @@ const fn one() -> u32 {
 pub struct Resolution {
     /// `issue` or `reject`.
     pub decision: Decision,
+    /// `status.draftDigest` of the draft that the person saw; needed to issue. An answer to another draft is not taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 64, max = 64))]
+    pub draft_digest: Option<String>,
     /// Prices of lines that have no list price. Each of `status.unpriced` needs one. The key is `sku`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["sku".into()]))]
@@ -133,6 +138,11 @@ pub struct QuoteStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub needs_human: Vec<String>,
+    /// Digest of the draft that a person is to decide about, without its trace and the time until which it is
+    /// valid; 64 hex digits.
+    /// `spec.resolution.draftDigest` names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draft_digest: Option<String>,
     /// What spoke against each offer, of a request that was rejected.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 128))]
@@ -142,8 +152,8 @@ pub struct QuoteStatus {
     #[schemars(length(max = 512))]
     pub rejection_trace: Vec<TraceEntry>,
     /// SHA-256 over the canonical JSON (RFC 8785) of this status without `observedGeneration`, `phase`, `summary`,
-    /// `needsHuman`, `refusals`, `rejectionTrace`, `digest`, `signature`, `orderRef`, `orderUid` and `conditions`;
-    /// lower-case hex.
+    /// `needsHuman`, `draftDigest`, `refusals`, `rejectionTrace`, `digest`, `signature`, `orderRef`, `orderUid` and
+    /// `conditions`; lower-case hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
     /// The seller's signature of `trustbridge/quote/v1 <digest>`.
@@ -190,4 +200,15 @@ impl QuoteDocument {
     pub fn digest(&self) -> Result<String, CanonicalError> {
         digest(self)
     }
+
+    /// Digest of it as a draft: the same at every time, as long as it says the same.
+    pub fn draft_digest(&self) -> Result<String, CanonicalError> {
+        let mut draft = self.clone();
+        draft.quote.valid_until.clear();
+        draft.quote.trace.clear();
+        digest(&draft)
+    }
 }
+
+#[cfg(test)]
+mod tests;

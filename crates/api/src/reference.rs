@@ -20,6 +20,32 @@ impl NameRef {
     }
 }
 
+/// An entry of a Secret or a ConfigMap of the same namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyRef {
+    /// Name of the object. Example: `tp-order-1-0-token`, `trustbridge-access-ca`.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Key of the entry. Example: `token`, `ca.crt`.
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
+}
+
+/// How to call a model: with the token, over TLS, trusting the authority.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Access {
+    /// Base URL inside the cluster. Example: `https://tp-order-1-0.tb-acme.svc:8000`.
+    pub url: String,
+    /// Secret with the bearer token, in this namespace; members of the organisation may read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_secret_ref: Option<KeyRef>,
+    /// ConfigMap with the certificate authorities to trust, in this namespace (PEM).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_ref: Option<KeyRef>,
+}
+
 /// The product mode. The two are never mixed in one TunePod.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

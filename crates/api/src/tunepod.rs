@@ -1,6 +1,6 @@
 //! GPU nodes of a buyer's own, and the model server on them.
 
-use crate::reference::{Mode, NameRef, RuntimeSpec};
+use crate::reference::{Access, Mode, NameRef, RuntimeSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -103,12 +103,18 @@ pub struct TunePodStatus {
     /// The pod in the protected namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<PodReference>,
-    /// Base URL inside the cluster, once ready. Example: `http://tp-order-1-0.tb-acme.svc:8000`.
+    /// Base URL inside the cluster, once ready. Example: `https://tp-order-1-0.tb-acme.svc:8000`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// How to call the model, while it has a `url`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
     /// How far the usage of its pod is in UsageRecords.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<UsageProgress>,
+    /// What was observed of its end so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wipe: Option<WipeProgress>,
     /// `Ready`, `Provisioned`, `Serving`, `UsageRecorded`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -175,7 +181,7 @@ pub struct NodePoolStatus {
     pub name: String,
     /// Where it is in its life.
     pub state: NodePoolState,
-    /// URL of the provider's running operation, without secrets.
+    /// URL of the provider's running operation. Its query may be signed by the provider: nothing prints it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation_url: Option<String>,
     /// Failed attempts since the last success.
@@ -188,6 +194,72 @@ pub struct NodePoolStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub last_error: Option<String>,
+    /// Operations that the provider accepted, oldest first; the pool is not called absent while one of them runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub operations: Vec<PoolOperation>,
+}
+
+/// What was asked of a provider.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PoolRequest {
+    /// The pool was asked for.
+    #[default]
+    Create,
+    /// Its end was asked for.
+    Delete,
+}
+
+/// An operation that a provider accepted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PoolOperation {
+    /// What was asked.
+    pub request: PoolRequest,
+    /// The provider's id. Example: `8b7a1d2e-0000-4000-8000-000000000001`.
+    #[schemars(length(max = 128))]
+    pub id: String,
+    /// URL at which it is watched; unset once it ended, and where it is longer than 8192 characters. Its query may be
+    /// signed by the provider: nothing prints it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8192))]
+    pub url: Option<String>,
+    /// When it was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<Time>,
+    /// When it was seen at its end; unset: it may still run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Time>,
+    /// The provider's word for how it ended. Examples: `Succeeded`, `Forgotten` (the provider does not know it any more).
+    /// Ours where its end was seen otherwise: `PoolSettled` (the pool that it was to make was there, finished or failed),
+    /// `Superseded` (a later deletion ended, and a provider runs one operation on a pool at a time).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub outcome: Option<String>,
+}
+
+/// What was observed of a TunePod's end so far. The evidence is made of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WipeProgress {
+    /// UID of the last pod; unset: there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub pod: Option<String>,
+    /// The node on which it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub node: Option<String>,
+    /// When the API server first had no pod of this TunePod any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_gone_at: Option<Time>,
+    /// When the provider first said that there is no such pool, after every operation had ended. One such answer is not
+    /// believed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent_since: Option<Time>,
+    /// The WipeEvidence, once it was read back. Example: `order-1-0-wipe-k3v5q2mzna`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<NameRef>,
 }
 
 /// A pod by name and UID.

@@ -21,6 +21,7 @@
 //! | [`metering`] | usage on its way to a metering service: what to send now, what an answer means |
 //! | [`outbox`] | what a reader may take from a sentinel's outbox of usage |
 //! | [`termination`] | the durable steps between "terminate" and "closed" |
+//! | [`wipe`] | what was observed of a wipe, and what follows from that |
 //! | [`sentinel`] | the guard's states from boot to ready or suspended |
 
 pub mod audit;
@@ -42,3 +43,4 @@ pub mod sentinel;
 pub mod termination;
 pub mod usage;
 pub mod vm_size;
+pub mod wipe;

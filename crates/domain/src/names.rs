@@ -63,6 +63,30 @@ pub fn child_name(parent: &str, role: &str) -> String {
     format!("{}-{hash}-{role}", cut.trim_end_matches('-'))
 }
 
+/// The Service by which buyers call a TunePod's model, in the organisation's own namespace.
+#[must_use]
+pub fn door_name(tunepod: &str) -> String {
+    format!("tp-{tunepod}")
+}
+
+/// The Secret with the bearer token of a TunePod's model, in the organisation's own namespace.
+#[must_use]
+pub fn token_secret(tunepod: &str) -> String {
+    format!("tp-{tunepod}-token")
+}
+
+/// The Secret with the sums of the tokens that a TunePod's sentinel accepts, in the protected namespace.
+#[must_use]
+pub fn token_sums_secret(tunepod: &str) -> String {
+    format!("tp-{tunepod}-token-sums")
+}
+
+/// The Secret with certificate and key of a TunePod's port 8000, in the protected namespace.
+#[must_use]
+pub fn serving_secret(tunepod: &str) -> String {
+    format!("tp-{tunepod}-tls")
+}
+
 /// The buyer organisation's own namespace.
 #[must_use]
 pub fn org_namespace(org: &str) -> String {

@@ -54,10 +54,16 @@ field_managers! {
     ORDER = "trustbridge-operator/order";
     /// The `termination` that an Order sets on its TunePods.
     ORDER_TERMINATION = "trustbridge-operator/order-termination";
+    /// The asking for a new token that an Order hands to its TunePods.
+    ORDER_ROTATION = "trustbridge-operator/order-rotation";
     /// Status of an Order.
     ORDER_STATUS = "trustbridge-operator/order-status";
     /// What a TunePod brings: its pod, Service and EndpointSlice.
     TUNEPOD = "trustbridge-operator/tunepod";
+    /// Secrets of a TunePod: its token, the sums of accepted ones, its certificate.
+    ACCESS = "trustbridge-operator/access";
+    /// The Secret with the authority of those certificates, and its public half in each organisation.
+    ACCESS_CA = "trustbridge-operator/access-ca";
     /// The finalizer of a TunePod.
     TUNEPOD_FINALIZER = "trustbridge-operator/tunepod-finalizer";
     /// Status of a TunePod.
@@ -66,6 +72,10 @@ field_managers! {
     USAGE = "trustbridge-operator/usage";
     /// Status of a UsageRecord: what was used.
     USAGE_STATUS = "trustbridge-operator/usage-status";
+    /// WipeEvidence of a TunePod.
+    EVIDENCE = "trustbridge-operator/evidence";
+    /// What the Secret with the seller's keys remembers of published keys.
+    SELLER_KEY_HISTORY = "trustbridge-operator/seller-key-history";
     /// Invoices, which follow from an Order.
     INVOICE = "trustbridge-operator/invoice";
     /// Status of an Invoice: what it says.

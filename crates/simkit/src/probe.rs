@@ -34,6 +34,9 @@ pub struct HttpProbe {
     /// `name:value`
     #[arg(long = "header")]
     headers: Vec<String>,
+    /// File with a bearer token: what stands on a command line is seen by everybody on the node.
+    #[arg(long)]
+    bearer_file: Option<PathBuf>,
     /// PEM file with further certificate authorities.
     #[arg(long)]
     ca: Option<PathBuf>,
@@ -105,6 +108,11 @@ async fn http(probe: &HttpProbe) -> anyhow::Result<(Value, bool)> {
             .split_once(':')
             .ok_or_else(|| anyhow!("--header {header}: give it as name:value"))?;
         request = request.header(name.trim(), value.trim());
+    }
+    if let Some(file) = &probe.bearer_file {
+        let token = tokio::fs::read_to_string(file).await;
+        let token = token.with_context(|| format!("--bearer-file {}", file.display()))?;
+        request = request.header(http::header::AUTHORIZATION, format!("Bearer {}", token.trim()));
     }
     let mut request = request.body(Bytes::from(probe.data.clone().unwrap_or_default()))?;
     if probe.data.is_some() {

@@ -126,6 +126,7 @@ async fn books(writer: &Writer, plan: &[Write]) -> Result<Option<String>, Error>
             // Somebody else wrote it in between: it is looked at again.
             Err(Error::Api(error)) if error.lost_race() => return Err(error.into()),
             Err(Error::Api(error)) => return refusal(error).map(Some),
+            Err(error) => return Err(error),
         }
     }
     Ok(None)
@@ -245,6 +246,7 @@ const fn is_progress(reason: Reason) -> bool {
             | Reason::Terminating
             | Reason::Terminated
             | Reason::Busy
+            | Reason::AwaitingPayment
     )
 }
 

@@ -29,6 +29,7 @@ pub async fn run(ctx: &Arc<Context>, shutdown: &Shutdown) {
         Box::pin(order::run(ctx(), end())),
         Box::pin(tunepod::run(ctx(), end())),
         Box::pin(invoice::run(ctx(), end())),
+        Box::pin(crate::nodepool::sweep::run(ctx(), end())),
     ];
     join_all(all.into_iter().map(tokio::spawn)).await;
 }

@@ -5,8 +5,10 @@
 //! and a pool is touched only when its tags carry that UID. So a crash after a request was sent, whether
 //! or not it arrived, is answered by asking again, and there is never a second pool.
 
+pub mod absence;
 pub mod aks;
 pub mod static_nodes;
+pub mod sweep;
 
 use crate::settings::{Arm, Flags, Provider};
 use futures::future::BoxFuture;
@@ -72,16 +74,7 @@ pub struct PoolError {
     pub longest: Duration,
 }
 
-/// Code of a pool that carries the UID of another TunePod.
-const ANOTHERS: &str = "ForeignNodePool";
-
 impl PoolError {
-    /// Whether the pool of that name is known to be another TunePod's, so that ours is not there.
-    #[must_use]
-    pub fn is_anothers(&self) -> bool {
-        self.class == Reason::ForeignNodePool && self.code == ANOTHERS
-    }
-
     /// Pause before the next attempt after `failures` in a row, doubling.
     #[must_use]
     pub fn delay(&self, failures: i64) -> Option<Duration> {
@@ -97,10 +90,46 @@ impl PoolError {
 /// What a provider answers.
 pub type Answer<'a> = BoxFuture<'a, Result<PoolView, PoolError>>;
 
+/// How far an operation is that a provider accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OperationView {
+    /// It runs.
+    Running,
+    /// It came to an end; the provider's word for it, `Forgotten` where the provider knows it no more.
+    Ended(String),
+}
+
+/// A pool that carries our tags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnedPool {
+    /// Name at the provider.
+    pub name: String,
+    /// UID of the TunePod that it was made for.
+    pub tunepod_uid: String,
+    /// `namespace/name` of that TunePod.
+    pub tunepod: String,
+    /// Name of the order.
+    pub order: String,
+}
+
 /// A source of GPU nodes.
 pub trait NodePoolProvider: Send + Sync {
     /// The word in `status.nodePool.provider`.
     fn name(&self) -> &'static str;
+
+    /// Who answers, as evidence names it; a double of the provider says so itself.
+    fn observer(&self) -> String {
+        self.name().to_owned()
+    }
+
+    /// Whether it makes machines, and so can destroy them.
+    fn makes_nodes(&self) -> bool;
+
+    /// How far the operation at `url` is.
+    fn operation<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<OperationView, PoolError>>;
+
+    /// Every pool of the cluster that carries our tags.
+    fn owned(&self) -> BoxFuture<'_, Result<Vec<OwnedPool>, PoolError>>;
 
     /// Labels by which pods find the nodes of the pool of that name.
     fn node_selector(&self, pool: &str) -> BTreeMap<String, String>;

@@ -1,6 +1,7 @@
 //! Nodes that are there already: kind, on-premises. Nothing is made and nothing is destroyed.
 
-use super::{Answer, NodePoolProvider, PoolError, PoolIntent, PoolView};
+use super::{Answer, NodePoolProvider, OperationView, OwnedPool, PoolError, PoolIntent, PoolView};
+use futures::future::{BoxFuture, ready};
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, ListParams};
 use std::collections::BTreeMap;
@@ -74,6 +75,19 @@ impl NodePoolProvider for StaticNodes {
         "static"
     }
 
+    fn makes_nodes(&self) -> bool {
+        false
+    }
+
+    fn operation<'a>(&'a self, _url: &'a str) -> BoxFuture<'a, Result<OperationView, PoolError>> {
+        // Nothing is ever asked for, so nothing runs.
+        Box::pin(ready(Ok(OperationView::Ended("Forgotten".to_owned()))))
+    }
+
+    fn owned(&self) -> BoxFuture<'_, Result<Vec<OwnedPool>, PoolError>> {
+        Box::pin(ready(Ok(Vec::new())))
+    }
+
     fn node_selector(&self, _pool: &str) -> BTreeMap<String, String> {
         self.labels.clone()
     }
@@ -88,7 +102,7 @@ impl NodePoolProvider for StaticNodes {
 
     fn delete<'a>(&'a self, _pool: &'a PoolIntent) -> Answer<'a> {
         // Nodes that we did not make are not ours to destroy: the pool is gone when its pod is.
-        Box::pin(std::future::ready(Ok(PoolView::Absent)))
+        Box::pin(ready(Ok(PoolView::Absent)))
     }
 }
 

@@ -1,17 +1,21 @@
 //! The ARM double behind the boundary: every call but that for a token has a number.
 
-use super::boundary::{Boundary, Verdict};
+use super::boundary::{Boundary, Late, Verdict};
 use crate::nodepool::aks::Aks;
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use serde_json::json;
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use tempfile::NamedTempFile;
 use tokio::task::AbortHandle;
+use tower::ServiceExt as _;
 use trustbridge_azure::arm::{API_VERSION, AgentPools, Cluster};
 use trustbridge_azure::http::Client;
 use trustbridge_azure::token::{ARM_SCOPE, Identity, Proof, TokenSource};
@@ -24,6 +28,8 @@ pub(super) struct Azure {
     secret: NamedTempFile,
     made: Arc<Mutex<BTreeSet<String>>>,
     serving: AbortHandle,
+    /// The double itself, without the boundary.
+    inner: Router,
 }
 
 #[derive(Clone)]
@@ -43,9 +49,8 @@ impl Azure {
             retry_after: 0,
             ..Settings::default()
         };
-        let router = Arm::new(settings, None)
-            .router()
-            .layer(middleware::from_fn_with_state(door, through));
+        let inner = Arm::new(settings, None).router();
+        let router = inner.clone().layer(middleware::from_fn_with_state(door, through));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
             .await
             .expect("a port");
@@ -60,7 +65,69 @@ impl Azure {
             secret,
             made,
             serving: task.abort_handle(),
+            inner,
         }
+    }
+
+    /// A request that nobody waits for any more.
+    pub(super) async fn land(&self, request: http::Request<Bytes>) {
+        let is_put = request.method() == http::Method::PUT;
+        let path = request.uri().path().to_owned();
+        let answer = self.ask(request.map(Body::from)).await;
+        if is_put && answer.status().is_success() {
+            self.made
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(path);
+        }
+    }
+
+    /// The next PUT fails, and is on its way until [`Azure::late_put_lands`].
+    pub(super) async fn put_lands_late(&self) {
+        let fault = json!({"code": "GatewayTimeout", "status": 504, "where": "late", "looks": u32::MAX, "message": "no answer in time"});
+        let request = Request::put("/_double/faults").header("content-type", "application/json");
+        let body = Body::from(json!({"create": [fault]}).to_string());
+        let answer = self.ask(request.body(body).expect("a request")).await;
+        assert!(answer.status().is_success(), "{answer:?}");
+    }
+
+    pub(super) async fn late_put_lands(&self) {
+        let request = Request::post("/_double/land")
+            .body(Body::empty())
+            .expect("a request");
+        let body = self
+            .ask(request)
+            .await
+            .into_body()
+            .collect()
+            .await
+            .expect("a body");
+        assert_eq!(body.to_bytes(), r#"{"landed":true}"#);
+    }
+
+    /// Names of the pools that are there.
+    pub(super) async fn pools(&self) -> Vec<String> {
+        let request = Request::get("/_double/ledger")
+            .body(Body::empty())
+            .expect("a request");
+        let body = self
+            .ask(request)
+            .await
+            .into_body()
+            .collect()
+            .await
+            .expect("a body");
+        let ledger: Value = serde_json::from_slice(&body.to_bytes()).expect("the ledger");
+        let pools = ledger["pools"].as_array().expect("pools");
+        pools
+            .iter()
+            .map(|pool| pool["name"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    }
+
+    async fn ask(&self, request: Request) -> Response {
+        let Ok(answer) = self.inner.clone().oneshot(request).await;
+        answer
     }
 
     /// The provider, as a new process makes it.
@@ -109,6 +176,16 @@ async fn through(State(door): State<Door>, request: Request, next: Next) -> Resp
     match verdict {
         Verdict::Nothing => cut(),
         Verdict::Refuse(code) => refuse(code),
+        Verdict::Later => {
+            let (head, body) = request.into_parts();
+            let body = body
+                .collect()
+                .await
+                .map(http_body_util::Collected::to_bytes)
+                .unwrap_or_default();
+            door.boundary.hold(Late::Arm(Request::from_parts(head, body)));
+            cut()
+        }
         Verdict::Go | Verdict::GoUnheard => {
             let answer = next.run(request).await;
             if is_put && answer.status().is_success() {

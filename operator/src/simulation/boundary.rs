@@ -1,5 +1,6 @@
 //! The edge of the process: calls with an effect pass here, each has a number, and one of them meets a fault.
 
+use bytes::Bytes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What happens to a call.
@@ -19,10 +20,12 @@ pub(super) enum Fault {
     ServerError,
     /// Nothing is done, nothing is answered.
     NoAnswer,
+    /// The process stops before the call leaves it, another one leads meanwhile, and then the call is made after all.
+    OldLeader,
 }
 
 impl Fault {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::DiesBefore,
         Self::AnswerLost,
         Self::DiesAfter,
@@ -30,6 +33,7 @@ impl Fault {
         Self::Throttled,
         Self::ServerError,
         Self::NoAnswer,
+        Self::OldLeader,
     ];
 
     pub(super) const fn name(self) -> &'static str {
@@ -41,6 +45,7 @@ impl Fault {
             Self::Throttled => "429",
             Self::ServerError => "500",
             Self::NoAnswer => "no answer",
+            Self::OldLeader => "old leader",
         }
     }
 }
@@ -78,6 +83,8 @@ pub(super) enum Verdict {
     Refuse(u16),
     /// Answer nothing.
     Nothing,
+    /// Answer nothing, and do it later.
+    Later,
 }
 
 /// The boundary of a run; clones share it.
@@ -89,6 +96,16 @@ struct Passed {
     calls: Vec<String>,
     is_dead: bool,
     was_met: bool,
+    /// What an old leader still has to send, and how many rounds the new one has had since.
+    late: Option<(Late, u8)>,
+}
+
+/// A call that is made later.
+pub(super) enum Late {
+    /// To the API server: method, URI, content type, body.
+    Api(http::Method, http::Uri, String, Bytes),
+    /// To ARM.
+    Arm(http::Request<Bytes>),
 }
 
 impl Boundary {
@@ -98,6 +115,7 @@ impl Boundary {
             calls: Vec::new(),
             is_dead: false,
             was_met: false,
+            late: None,
         })))
     }
 
@@ -113,8 +131,9 @@ impl Boundary {
             return Verdict::Go;
         };
         passed.was_met = true;
-        passed.is_dead = matches!(fault, Fault::DiesBefore | Fault::DiesAfter);
+        passed.is_dead = matches!(fault, Fault::DiesBefore | Fault::DiesAfter | Fault::OldLeader);
         match fault {
+            Fault::OldLeader => Verdict::Later,
             Fault::DiesBefore | Fault::NoAnswer => Verdict::Nothing,
             Fault::AnswerLost | Fault::DiesAfter => Verdict::GoUnheard,
             Fault::Conflict => Verdict::Refuse(409),
@@ -135,6 +154,25 @@ impl Boundary {
     /// Whether the process had died; the next one lives.
     pub(super) fn restart(&self) -> bool {
         std::mem::take(&mut self.lock().is_dead)
+    }
+
+    /// The old leader stops with that call.
+    pub(super) fn hold(&self, call: Late) {
+        self.lock().late = Some((call, 0));
+    }
+
+    /// A round is over: the call of an old leader, once the new one has had a whole round.
+    pub(super) fn wakes(&self) -> Option<Late> {
+        let mut passed = self.lock();
+        let rounds = passed.late.as_mut().map(|(_, rounds)| {
+            *rounds += 1;
+            *rounds
+        });
+        if rounds? > 1 {
+            passed.late.take().map(|(call, _)| call)
+        } else {
+            None
+        }
     }
 
     pub(super) fn calls(&self) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! The API server behind the boundary, and what else lives in a cluster: webhook, kubelet, garbage collector.
 
-use super::boundary::{Boundary, Verdict};
+use super::boundary::{Boundary, Late, Verdict};
 use super::sentinel::Sentinel;
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
@@ -59,6 +59,10 @@ async fn answer(
             Err(io::ErrorKind::ConnectionReset.into())
         }
         Verdict::Nothing => Err(io::ErrorKind::ConnectionRefused.into()),
+        Verdict::Later => {
+            boundary.hold(Late::Api(head.method, head.uri, kind, body));
+            Err(io::ErrorKind::ConnectionRefused.into())
+        }
         Verdict::Refuse(code) => Ok(response(&refusal(code).answer())),
     }
 }
@@ -129,6 +133,15 @@ impl Node {
 /// The pod as webhook and kubelet leave it.
 fn run(pod: &mut Value, sentinel: &Sentinel) {
     pod["metadata"]["annotations"][labels::INJECTED_HASH] = json!("0123456789abcdef");
+    let name = pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    pod["spec"]["volumes"] = json!([
+        {"name": "tb-tls", "secret": {"secretName": format!("tp-{name}-tls")}},
+        {"name": "tb-tokens", "secret": {"secretName": format!("tp-{name}-token-sums")}},
+    ]);
+    pod["spec"]["initContainers"] = json!([{"name": "tb-sentinel", "volumeMounts": [
+        {"name": "tb-tls", "mountPath": "/etc/trustbridge/tls"},
+        {"name": "tb-tokens", "mountPath": "/etc/trustbridge/tokens"},
+    ]}]);
     pod["status"] = json!({
         "phase": "Running", "podIP": sentinel.ip(),
         "conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "True"}],

@@ -1,12 +1,18 @@
 //! An order from nothing to closed: what the seller and the buyer apply, and how time goes on.
 
+pub(super) mod mishap;
+mod rotation;
+mod settling;
+
 use super::arm::Azure;
-use super::boundary::{Boundary, Plan};
+use super::boundary::{Boundary, Late, Plan};
 use super::cluster::{Node, client, deaf};
 use super::end::{self, End};
+use super::ports::Ports;
 use crate::context::{Context, Error};
 use crate::controllers::{buyer_org, invoice, offer, order, quote, seller_profile, tunepod};
 use crate::sentinel_port;
+use crate::settings::Settings;
 use crate::settings::tests::settings;
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
@@ -14,6 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 use trustbridge_kit::apply::Writer;
 use trustbridge_kit::clock::{Clock as _, ManualClock};
 use trustbridge_kit::controller::Shared;
@@ -47,10 +54,32 @@ pub(super) struct Told {
     pub(super) was_met: bool,
 }
 
+/// What is ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Story {
+    /// One instance of the sample, by the hour.
+    Sample,
+    /// Two instances of it.
+    Two,
+    /// One instance of the catalog's image studio, by the hour, with a minimum.
+    Studio,
+}
+
+impl Story {
+    pub(super) const ALL: [Self; 3] = [Self::Sample, Self::Two, Self::Studio];
+
+    pub(super) const fn instances(self) -> usize {
+        match self {
+            Self::Two => 2,
+            Self::Sample | Self::Studio => 1,
+        }
+    }
+}
+
 /// Tells the story under `plan`.
-pub(super) async fn tell(plan: &Plan) -> Told {
+pub(super) async fn tell(story: Story, plan: &Plan) -> Told {
     let mut world = World::new(plan).await;
-    let stuck = Box::pin(world.live()).await;
+    let stuck = Box::pin(world.live(story)).await;
     let before = world.boundary.calls().len();
     for _ in 0..REST {
         world.round().await;
@@ -79,6 +108,8 @@ struct World {
     node: Node,
     clock: Arc<ManualClock>,
     ctx: Arc<Context>,
+    /// As in [`crate::settings::Settings`].
+    second_look: Option<Duration>,
 }
 
 impl World {
@@ -86,7 +117,8 @@ impl World {
         let (server, boundary) = (ApiServer::new(), Boundary::new(plan));
         let azure = Azure::start(&boundary).await;
         let clock = Arc::new(ManualClock::new(Timestamp::from_second(BEGIN).expect("a time")));
-        let ctx = process(&server, &boundary, &azure, &clock);
+        let second_look = settings().second_look;
+        let ctx = process(&server, &boundary, &azure, &clock, second_look);
         server.set_time(clock.now());
         let world = Self {
             server,
@@ -95,6 +127,7 @@ impl World {
             node: Node::default(),
             clock,
             ctx,
+            second_look,
         };
         world.seller_and_provider();
         world
@@ -134,8 +167,8 @@ impl World {
     }
 
     /// The part that did not end.
-    async fn live(&mut self) -> Option<String> {
-        let order = self.order();
+    async fn live(&mut self, story: Story) -> Option<String> {
+        let order = self.order(story);
         if let Some(stuck) = self.until("Active", &order).await {
             return Some(stuck);
         }
@@ -144,19 +177,41 @@ impl World {
             self.node.count(self.clock.now(), requests);
             self.round().await;
         }
+        if let Some(stuck) = self.rotate(&order).await {
+            return Some(stuck);
+        }
         let ended = self.server.edit(&order, |order| {
             order["spec"]["termination"] = json!({"reason": "done"});
         });
         ended.expect("the order is there");
-        self.until("Terminated", &order).await
+        if let Some(stuck) = self.until("Terminated", &order).await {
+            return Some(stuck);
+        }
+        self.settle(&order).await
     }
 
-    /// The buyer's order of the sample offer and the sample asset.
-    fn order(&self) -> Key {
+    /// The buyer's order, with the sample asset.
+    fn order(&self, story: Story) -> Key {
         let key = self.apply("orders", include_str!("../../../samples/order.yaml"));
+        if story == Story::Studio {
+            // As the chart's catalog sells it, on the sample's machine.
+            let offer = Key {
+                plural: "offers.trustbridge.io".to_owned(),
+                namespace: None,
+                name: "sample-1gpu".to_owned(),
+            };
+            let studio = |offer: &mut Value| {
+                offer["spec"]["sku"] = json!("StudioGen-1GPU");
+                offer["spec"]["useCases"] = json!(["image_studio_sd"]);
+                offer["spec"]["billing"]["models"] =
+                    json!([{"model": "hourly", "priceMinor": 175, "minHours": 2}]);
+            };
+            self.server.edit(&offer, studio).expect("the offer is there");
+        }
         let change = |order: &mut Value| {
             order["spec"]["offerRef"]["name"] = json!("sample-1gpu");
             order["spec"]["modelAssetRef"]["name"] = json!("sample-asset");
+            order["spec"]["instances"] = json!(story.instances());
         };
         self.server.edit(&key, change).expect("the order is there");
         key
@@ -200,7 +255,7 @@ impl World {
     /// Every object is looked at once; the refusals. What a process keeps in memory is gone after each round, because
     /// its pauses are of the machine's clock: nothing may hang on it.
     async fn round(&mut self) -> Vec<String> {
-        self.ctx = process(&self.server, &self.boundary, &self.azure, &self.clock);
+        self.ctx = self.process();
         let mut failures = Vec::new();
         self.each("sellerprofiles", seller_profile::reconcile, &mut failures)
             .await;
@@ -212,7 +267,25 @@ impl World {
         self.each("orders", invoice::write_down, &mut failures).await;
         self.each("invoices", invoice::bill, &mut failures).await;
         self.node.step(&self.server, self.clock.now()).await;
+        match self.boundary.wakes() {
+            Some(Late::Api(method, uri, kind, body)) => {
+                self.server.handle(&method, &uri, &kind, &body);
+            }
+            Some(Late::Arm(request)) => self.azure.land(request).await,
+            None => {}
+        }
         failures
+    }
+
+    /// A process that has just begun.
+    fn process(&self) -> Arc<Context> {
+        process(
+            &self.server,
+            &self.boundary,
+            &self.azure,
+            &self.clock,
+            self.second_look,
+        )
     }
 
     async fn each<K, F, R>(&mut self, plural: &str, reconcile: F, failures: &mut Vec<String>)
@@ -229,14 +302,20 @@ impl World {
             }
             if self.boundary.restart() {
                 failures.push("the process died".to_owned());
-                self.ctx = process(&self.server, &self.boundary, &self.azure, &self.clock);
+                self.ctx = self.process();
             }
         }
     }
 }
 
 /// A process that has just begun.
-fn process(server: &ApiServer, boundary: &Boundary, azure: &Azure, clock: &Arc<ManualClock>) -> Arc<Context> {
+fn process(
+    server: &ApiServer,
+    boundary: &Boundary,
+    azure: &Azure,
+    clock: &Arc<ManualClock>,
+    second_look: Option<Duration>,
+) -> Arc<Context> {
     let client = client(server, boundary);
     let metrics = Arc::new(Metrics::default());
     let shared = Shared {
@@ -249,7 +328,11 @@ fn process(server: &ApiServer, boundary: &Boundary, azure: &Azure, clock: &Arc<M
         pools: Arc::new(azure.provider()),
         https: azure.http(),
         sentinels: sentinel_port::client().expect("a client"),
-        settings: settings(),
+        ports: Arc::new(Ports::new(server)),
+        settings: Settings {
+            second_look,
+            ..settings()
+        },
         clock: Arc::clone(clock) as Arc<dyn trustbridge_kit::clock::Clock>,
         client,
         shared,

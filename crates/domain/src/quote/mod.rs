@@ -39,6 +39,7 @@ pub use outcome::{
 pub use profile::{SellerProfile, VramModel};
 pub use request::Rfq;
 
+use crate::decimal::Decimal;
 use crate::pricing::BillingModel;
 use notes::Notes;
 
@@ -117,6 +118,12 @@ fn quote_with(
             ));
         }
     };
+    let hours = rfq.commercial.expected_hours_per_week;
+    if let Some(hours) = hours.filter(|hours| Some(*hours) <= Decimal::whole(0)) {
+        return notes.reject(format!(
+            "`commercial.expected_hours_per_week` '{hours}' must be above 0; leave it out where it is not known"
+        ));
+    }
     let case = Case {
         rfq,
         catalog,

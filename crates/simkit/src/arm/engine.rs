@@ -1,6 +1,7 @@
 //! The state of the double: pools, the one operation of each cluster, faults and the ledger. No IO and no clock.
 
 use super::fault::{Fault, Faults, Place, take};
+use super::late::Late;
 use super::record::{Action, Entry, Operation, Turned};
 use super::refuse::{busy, check_generation, problem};
 use super::validate;
@@ -53,9 +54,10 @@ pub struct Engine {
     looks_needed: u32,
     pools: BTreeMap<PoolKey, Pool>,
     operations: BTreeMap<Uuid, Operation>,
-    in_flight: BTreeMap<String, Uuid>,
+    pub(super) in_flight: BTreeMap<String, Uuid>,
     names_seen: BTreeSet<PoolKey>,
     faults: Faults,
+    pub(super) late: Vec<Late>,
     accepted: Vec<Entry>,
     turned: Vec<Turned>,
 }
@@ -158,21 +160,39 @@ impl Engine {
         };
         let checked = validate::body(&key.pool, body, existing)
             .and_then(|pool| self.admit(action, key, conditions).map(|fault| (pool, fault)));
-        let (mut pool, fault) = match checked {
+        let (pool, fault) = match checked {
             Ok(admitted) => admitted,
             Err(problem) => return Err(self.turn_away(action, key, problem, now)),
         };
+        if let Some(late) = fault.as_ref().filter(|fault| fault.place == Place::Late) {
+            let (key, looks) = (key.clone(), late.looks);
+            let problem = self.turn_away(action, &key, problem(late), now);
+            self.late.push(Late { key, pool, looks });
+            return Err(problem);
+        }
+        Ok(self.take_in(action, key, pool, fault, now))
+    }
+
+    /// A pool that is accepted.
+    pub(super) fn take_in(
+        &mut self,
+        action: Action,
+        key: &PoolKey,
+        mut pool: AgentPool,
+        fault: Option<Fault>,
+        now: Timestamp,
+    ) -> Started {
         pool.id = Some(format!("{}/agentPools/{}", key.cluster, key.pool));
         pool.name = Some(key.pool.clone());
         pool.properties.count = pool.properties.count.or(Some(1));
         mark(&mut pool, action.running_state(), None);
         self.pools.insert(key.clone(), Pool { body: pool.clone() });
         let operation = self.start(action, key, &pool, fault, now);
-        Ok(Started {
+        Started {
             action,
             operation,
             body: Some(pool),
-        })
+        }
     }
 
     /// DELETE; `None` when there is no such pool.
@@ -250,6 +270,10 @@ impl Engine {
         };
         match take(faults, Place::Put) {
             Some(fault) => Err(problem(&fault)),
+            // No place else: an update or a deletion of what is there has nothing to come into being.
+            None if action == Action::Create => {
+                Ok(take(faults, Place::Late).or_else(|| take(faults, Place::Operation)))
+            }
             None => Ok(take(faults, Place::Operation)),
         }
     }

@@ -11,6 +11,9 @@ pub enum Place {
     Put,
     /// In the body of the operation, which was accepted before.
     Operation,
+    /// In the answer to a PUT of a pool that does not exist; and the request, given up by its client, arrives all the
+    /// same: once that pool was looked for `looks` times and not found, or with `POST /_double/land`, it comes into being.
+    Late,
 }
 
 /// One ordered failure.
@@ -34,6 +37,9 @@ pub struct Fault {
     /// `Retry-After` in seconds.
     #[serde(default)]
     pub retry_after: Option<u64>,
+    /// With `late`: how often the pool is looked for in vain before it comes into being; once unless set.
+    #[serde(default = "once")]
+    pub looks: u32,
 }
 
 fn conflict() -> u16 {

@@ -4,11 +4,13 @@
 //!   reading or listing pools and being turned away as busy: a client that lost the operation's URL still gets on.
 //! - One mutating operation for each cluster; everything else meanwhile is answered 409 `OperationNotAllowed`.
 //! - The first PUT of every new pool name meets "another operation is in progress" once.
+//! - Every answer says `server: arm-double`.
 //! - When a pool is there the double labels its node, as AKS does; when it goes, the labels and the pods go. There
 //!   is one node for all pools, so taints are not applied and the youngest pool has the node.
 
 mod engine;
 mod fault;
+mod late;
 mod node;
 mod record;
 mod refuse;

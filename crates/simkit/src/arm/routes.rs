@@ -7,9 +7,11 @@ use super::{Arm, token};
 use crate::answer::Problem;
 use axum::Router;
 use axum::extract::{Json, Path, Query, State};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
-use http::{HeaderMap, StatusCode};
+use http::header::SERVER;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -31,6 +33,7 @@ pub(super) fn router(arm: Arm) -> Router {
         )
         .route(OPERATION, get(poll))
         .route("/_double/faults", put(set_faults))
+        .route("/_double/land", post(land))
         .route("/_double/ledger", get(ledger))
         .route("/_double/reset", post(reset))
         .route("/healthz", get(|| async { "ok" }))
@@ -41,7 +44,15 @@ pub(super) fn router(arm: Arm) -> Router {
                 "No such resource type.",
             )
         })
+        .layer(map_response(say_who_answers))
         .with_state(arm)
+}
+
+/// Whoever asks can tell the double from Azure.
+async fn say_who_answers(mut answer: Response) -> Response {
+    let name = HeaderValue::from_static("arm-double");
+    answer.headers_mut().insert(SERVER, name);
+    answer
 }
 
 #[derive(Deserialize)]
@@ -158,6 +169,7 @@ async fn get_pool(
     if let Some(pool) = engine.get(&key) {
         return Ok(Json(pool).into_response());
     }
+    engine.missed(&key, Timestamp::now());
     // The flat shape of the AKS resource provider.
     let message = format!("Could not find the agentpool: {}.", key.pool);
     let body =
@@ -303,6 +315,11 @@ async fn poll(
 async fn set_faults(State(arm): State<Arm>, Json(faults): Json<Faults>) -> Json<Faults> {
     arm.0.engine.lock().await.set_faults(faults.clone());
     Json(faults)
+}
+
+async fn land(State(arm): State<Arm>) -> Json<Value> {
+    let has_landed = arm.0.engine.lock().await.land(Timestamp::now());
+    Json(json!({"landed": has_landed}))
 }
 
 async fn ledger(State(arm): State<Arm>) -> Json<Value> {

@@ -365,3 +365,19 @@ async fn throttling_names_its_wait() {
         Some(Duration::from_secs(7))
     );
 }
+
+#[tokio::test]
+async fn a_request_that_was_given_up_lands_once_its_pool_was_looked_for() {
+    let world = world().await;
+    let fault = json!({"create": [{"code": "GatewayTimeout", "status": 504, "where": "late", "looks": 2}]});
+    world.faults(fault).await;
+    let name = pool_name("u1");
+    world.meet_busy(&name).await;
+    assert!(world.pools.create(&name, &body("u1"), soon()).await.is_err());
+    assert_eq!(world.pools.server().as_deref(), Some("arm-double"));
+    for _ in 0..2 {
+        assert_eq!(world.pools.get(&name, soon()).await.unwrap(), None);
+    }
+    let there = world.pools.get(&name, soon()).await.unwrap().unwrap();
+    assert!(there.belongs_to("u1"));
+}

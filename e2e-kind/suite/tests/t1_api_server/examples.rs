@@ -30,6 +30,10 @@ pub fn example(kind: &str, name: &str) -> Value {
         "UsageRecord" => json!({
             "tunePodRef": {"name": "o-0"}, "tunePodUid": "u", "orderRef": {"name": "o"}, "day": "2026-01-07",
         }),
+        "WipeEvidence" => json!({"orderRef": {"name": "o"}, "tunePodRef": {"name": "o-0"}, "record": {
+            "org": "acme", "order": "o", "tunePod": "o-0", "tunePodUid": "u", "mode": "protectedModel", "provider": "arm-double",
+            "steps": [], "method": "None", "notObserved": [],
+        }, "digest": SHA, "publicKey": SHA, "signature": {"keyId": "k", "algorithm": "Ed25519", "value": "v"}}),
         "Invoice" => json!({"orderRef": {"name": "o"}, "basis": {
             "org": "acme", "order": "o", "orderUid": "u", "quoteDigest": SHA, "currency": "USD", "schedule": "metered-daily",
             "period": {"fromMs": 0, "toMs": 86_400_000}, "policy": {"finalizeAfterDays": 4, "netDays": 0},

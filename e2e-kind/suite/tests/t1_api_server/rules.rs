@@ -3,6 +3,7 @@
 mod commerce;
 mod invoice;
 mod usage_record;
+mod wipe_evidence;
 
 use crate::examples::{SHA, example, merged};
 use crate::lab::{Answer, Lab};
@@ -25,6 +26,8 @@ enum When {
     Create,
     /// At a change of what was created with this patch.
     Update(Value),
+    /// At a change of what was created and then patched with each of these.
+    Later(Vec<Value>),
 }
 
 impl Rule {
@@ -60,13 +63,25 @@ impl Rule {
                 if first.get("status").is_some() {
                     lab.patch(self.kind, &name, first).await?;
                 }
-                let passes = lab.try_patch(self.kind, &name, &self.passes).await?;
-                let refused = lab.try_patch(self.kind, &name, &self.refused).await?;
-                lab.delete(self.kind, &name).await?;
-                (passes, refused)
+                self.patched(lab, &name).await?
+            }
+            When::Later(steps) => {
+                lab.create(self.kind, &example(self.kind, &name)).await?;
+                for step in steps {
+                    lab.patch(self.kind, &name, step).await?;
+                }
+                self.patched(lab, &name).await?
             }
         };
         self.judge(passes, &refused)
+    }
+
+    /// Asks about both patches of that object, and deletes it.
+    async fn patched(&self, lab: &Lab, name: &str) -> Result<(Answer, Answer)> {
+        let passes = lab.try_patch(self.kind, name, &self.passes).await?;
+        let refused = lab.try_patch(self.kind, name, &self.refused).await?;
+        lab.delete(self.kind, name).await?;
+        Ok((passes, refused))
     }
 
     fn judge(&self, passes: Answer, refused: &Answer) -> Result<()> {
@@ -156,6 +171,22 @@ fn update(kind: &'static str, message: &'static str, first: Value, passes: Value
     }
 }
 
+fn later(
+    kind: &'static str,
+    message: &'static str,
+    steps: Vec<Value>,
+    passes: Value,
+    refused: Value,
+) -> Rule {
+    Rule {
+        kind,
+        message,
+        when: When::Later(steps),
+        passes,
+        refused,
+    }
+}
+
 /// Every rule.
 pub fn all() -> Vec<Rule> {
     let mut rules = catalog_rules();
@@ -164,6 +195,7 @@ pub fn all() -> Vec<Rule> {
     rules.extend(order_change_rules());
     rules.extend(tunepod_rules());
     rules.extend(usage_record::rules());
+    rules.extend(wipe_evidence::rules());
     rules.extend(invoice::rules());
     rules
 }

@@ -4,22 +4,29 @@ use crate::sentinel_port::ADMIN_PORT;
 use crate::settings::Settings;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ResourceQuota, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use k8s_openapi::api::rbac::v1::RoleBinding;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use trustbridge_api::buyer_org::MemberKind;
 use trustbridge_api::{BuyerOrg, labels};
-use trustbridge_domain::names::{org_namespace, protected_namespace};
+use trustbridge_domain::names::{org_namespace, protected_namespace, token_secret};
 use trustbridge_kit::apply::{Built, Target};
 
 /// Port of the sentinel that buyers call.
 pub const SENTINEL_PORT: u16 = 8000;
 
-/// Everything that `org` has, in the order in which it is applied.
+/// ClusterRole with the operator's rights in the namespaces of organisations, bound there by itself and to itself.
+pub const OPERATOR_ROLE: &str = "trustbridge-operator-organisation";
+/// The operator's ServiceAccount, as the chart names it.
+const OPERATOR_ACCOUNT: &str = "trustbridge-operator";
+/// Role by which members read the tokens of their models, and the binding of it.
+const TOKEN_READERS: &str = "trustbridge-token-readers";
+
+/// Everything that `org` has, in the order in which it is applied. `tunepods`: names of those that it has.
 #[must_use]
-pub fn all(org: &BuyerOrg, settings: &Settings) -> Vec<Built> {
+pub fn all(org: &BuyerOrg, settings: &Settings, tunepods: &[String]) -> Vec<Built> {
     let name = org.name_any();
     let (own, protected) = (org_namespace(&name), protected_namespace(&name));
     let limits = &org.spec.limits;
@@ -45,6 +52,10 @@ pub fn all(org: &BuyerOrg, settings: &Settings) -> Vec<Built> {
         service_account(&own),
         service_account(&protected),
         members(org, &own, settings),
+        operator_rights(&own, settings),
+        operator_rights(&protected, settings),
+        token_role(&own, tunepods),
+        token_readers(org, &own),
     ];
     if let Some(bundle) = &settings.ca_bundle {
         built.push(object::<ConfigMap>(
@@ -170,7 +181,8 @@ fn from_operator(namespace: &str) -> Value {
                     "app.kubernetes.io/component": "operator",
                 }},
             }],
-            "ports": [{"protocol": "TCP", "port": ADMIN_PORT}],
+            // The public one too: a door is opened when its port takes the token, and not before.
+            "ports": [{"protocol": "TCP", "port": ADMIN_PORT}, {"protocol": "TCP", "port": SENTINEL_PORT}],
         }],
     })
 }
@@ -180,7 +192,7 @@ fn service_account(namespace: &str) -> Built {
     object::<ServiceAccount>(namespace, labels::TUNEPOD_SERVICE_ACCOUNT, &fields)
 }
 
-fn members(org: &BuyerOrg, namespace: &str, settings: &Settings) -> Built {
+fn subjects(org: &BuyerOrg) -> Vec<Value> {
     let subject = |member: &trustbridge_api::buyer_org::Member| {
         let kind = match member.kind {
             MemberKind::User => "User",
@@ -188,13 +200,49 @@ fn members(org: &BuyerOrg, namespace: &str, settings: &Settings) -> Built {
         };
         json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": member.name})
     };
+    org.spec.members.iter().map(subject).collect()
+}
+
+fn members(org: &BuyerOrg, namespace: &str, settings: &Settings) -> Built {
     let fields = json!({
         "roleRef": {
             "apiGroup": "rbac.authorization.k8s.io",
             "kind": "ClusterRole",
             "name": settings.pods.buyer_role,
         },
-        "subjects": org.spec.members.iter().map(subject).collect::<Vec<_>>(),
+        "subjects": subjects(org),
     });
     object::<RoleBinding>(namespace, "trustbridge-buyers", &fields)
+}
+
+/// The operator's own rights to Secrets: here, and not in every namespace.
+fn operator_rights(namespace: &str, settings: &Settings) -> Built {
+    let fields = json!({
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": OPERATOR_ROLE},
+        "subjects": [{"kind": "ServiceAccount", "name": OPERATOR_ACCOUNT, "namespace": settings.namespace}],
+    });
+    object::<RoleBinding>(namespace, OPERATOR_ACCOUNT, &fields)
+}
+
+/// What members read: the token of each TunePod by its name, and no other Secret.
+fn token_role(namespace: &str, tunepods: &[String]) -> Built {
+    let names: Vec<String> = tunepods.iter().map(|name| token_secret(name)).collect();
+    // A rule without names would be one for every Secret.
+    let rules = if names.is_empty() {
+        json!([])
+    } else {
+        json!([
+            {"apiGroups": [""], "resources": ["secrets"], "resourceNames": names, "verbs": ["get"]},
+            {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [labels::ACCESS_CA], "verbs": ["get"]},
+        ])
+    };
+    object::<Role>(namespace, TOKEN_READERS, &json!({"rules": rules}))
+}
+
+fn token_readers(org: &BuyerOrg, namespace: &str) -> Built {
+    let fields = json!({
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": TOKEN_READERS},
+        "subjects": subjects(org),
+    });
+    object::<RoleBinding>(namespace, TOKEN_READERS, &fields)
 }

@@ -1,8 +1,10 @@
 //! BuyerOrg: the two namespaces of an organisation and everything in them that is there before any order.
 //!
 //! ```text
-//! BuyerOrg --> tb-<org>            quota, default deny, way to protected pods, ServiceAccount, members' RoleBinding
+//! BuyerOrg --> tb-<org>            quota, default deny, way to protected pods, ServiceAccount, members' RoleBinding,
+//!          |                        their right to read the tokens of their TunePods
 //!          +-> tb-<org>-protected  quota, default deny, way out, way in from tb-<org>, ServiceAccount, CA bundle
+//!          +-> both                 the operator's right to Secrets
 //! ```
 //!
 //! Everything is applied, nothing is ever deleted: what an organisation bought stays readable.
@@ -16,10 +18,14 @@ use crate::context::{Context, Error};
 use crate::controllers::execute;
 use kube::ResourceExt;
 use kube::api::Api;
+use kube::core::PartialObjectMeta;
 use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher;
 use std::sync::Arc;
-use trustbridge_api::BuyerOrg;
-use trustbridge_kit::apply::{Built, FieldManager};
+use trustbridge_api::{BuyerOrg, TunePod};
+use trustbridge_domain::names::{self, org_of_namespace};
+use trustbridge_kit::apply::{Built, FieldManager, Writer};
 use trustbridge_kit::controller::Controller;
 use trustbridge_kit::cover::covers;
 use trustbridge_kit::shutdown::Shutdown;
@@ -33,8 +39,31 @@ pub(crate) struct Observed {
 
 /// Runs until `shutdown`.
 pub async fn run(ctx: Arc<Context>, shutdown: Shutdown) {
-    let controller = Controller::new("BuyerOrg", Api::all(ctx.client.clone()), ctx.shared.clone());
-    controller.run(reconcile, ctx, shutdown).await;
+    let tunepods: Api<PartialObjectMeta<TunePod>> = Api::all(ctx.client.clone());
+    Controller::<BuyerOrg>::new("BuyerOrg", Api::all(ctx.client.clone()), ctx.shared.clone())
+        .watches(
+            tunepods,
+            watcher::Config::default(),
+            "BuyerOrg/TunePod",
+            |_, tunepod| {
+                // New ones alone, which have no finalizer yet: nothing here follows from what becomes of them.
+                let namespace = tunepod.namespace().unwrap_or_default();
+                let org = org_of_namespace(&namespace).filter(|_| tunepod.finalizers().is_empty());
+                org.map(ObjectRef::new).into_iter().collect()
+            },
+        )
+        .run(reconcile, ctx, shutdown)
+        .await;
+}
+
+/// Names of the organisation's TunePods, in one order whoever lists them.
+async fn tunepods(writer: &Writer, org: &BuyerOrg) -> Result<Vec<String>, Error> {
+    let namespace = names::org_namespace(&org.name_any());
+    // One that cannot be read is its own trouble: its name is all that is needed.
+    let found: Vec<PartialObjectMeta<TunePod>> = writer.list(&namespace, "").await?;
+    let mut names: Vec<String> = found.iter().map(ResourceExt::name_any).collect();
+    names.sort_unstable();
+    Ok(names)
 }
 
 pub(crate) async fn reconcile(org: Arc<BuyerOrg>, ctx: Arc<Context>) -> Result<Action, Error> {
@@ -59,7 +88,8 @@ async fn observe(ctx: &Context, org: &BuyerOrg) -> Result<Option<Observed>, Erro
         return Ok(None);
     };
     let mut children = Vec::new();
-    for built in build::all(&org, &ctx.settings) {
+    let tunepods = tunepods(&ctx.writer, &org).await?;
+    for built in build::all(&org, &ctx.settings, &tunepods) {
         let is_there = ctx
             .writer
             .get_any(&built.target)

@@ -98,6 +98,22 @@ pub(super) fn termination(tunepod: &TunePod) -> Built {
     Built { target, body }
 }
 
+/// The asking for a new token, handed on as the one annotation that is applied, to the very object that was read.
+pub(super) fn rotation(tunepod: &TunePod, word: &str) -> Built {
+    let target = Target::of(tunepod);
+    let body = json!({
+        "apiVersion": target.resource.api_version,
+        "kind": target.resource.kind,
+        "metadata": {
+            "name": target.name,
+            "namespace": target.namespace,
+            "uid": tunepod.uid(),
+            "annotations": {labels::ROTATE_TOKEN: word},
+        },
+    });
+    Built { target, body }
+}
+
 fn metadata(order: &Order, org: &str, name: &str) -> ObjectMeta {
     let pairs = [
         (labels::MANAGED_BY, labels::OPERATOR.to_owned()),

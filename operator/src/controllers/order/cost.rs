@@ -1,5 +1,6 @@
 //! What an order cost, from closed intervals and frozen rates. Whole numbers only.
 
+use super::ledger;
 use trustbridge_api::order::{Cost, PricingSnapshot};
 use trustbridge_api::tunepod::MeteredInterval;
 use trustbridge_api::{OrderStatus, TunePod};
@@ -10,6 +11,7 @@ use trustbridge_domain::usage::{Interval, hourly_cost, metered_ms};
 /// The cost of `tunepods` at the frozen terms; what is already written when they cannot say (they are gone).
 pub(super) fn cost(status: &OrderStatus, tunepods: &[TunePod]) -> Option<Cost> {
     let snapshot = status.pricing_snapshot.as_ref()?;
+    let tunepods = &ledger::with_earlier(status, tunepods);
     if tunepods.len() < status.instances.len() {
         return status.cost.clone();
     }

@@ -1,12 +1,12 @@
 //! What an order does next. Pure.
 
 use super::pending::{self, Next};
-use super::{Observed, build, cost, status, teardown};
+use super::{Observed, build, cost, ledger, status, teardown};
 use crate::controllers::execute::{Plan, Write};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use std::time::Duration;
-use trustbridge_api::{Order, OrderStatus, TunePod};
+use trustbridge_api::{Order, OrderStatus, TunePod, labels};
 use trustbridge_domain::phase::{OrderPhase, TunePodPhase};
 use trustbridge_kit::apply::FieldManager;
 use trustbridge_kit::conditions::{Statement, set};
@@ -41,7 +41,7 @@ pub(super) fn decide(seen: &Observed, now: Timestamp) -> Plan<OrderStatus> {
         _ => (provide(seen, &mut status), None),
     };
     if !seen.tunepods.is_empty() {
-        status.instances = status::instances(seen);
+        status.instances = ledger::instances(&status, &seen.tunepods);
     }
     status.cost = cost::cost(&status, &seen.tunepods);
     let mut said: Vec<Statement> = status::statements(seen, &status, accepted.as_ref());
@@ -98,7 +98,7 @@ fn provide(seen: &Observed, status: &mut OrderStatus) -> Vec<Write> {
     // Made again under the same name should one vanish; the name is the lock against a second one. What was
     // quoted is frozen: an offer that changed or went since changes nothing.
     let frozen = status.pricing_snapshot.as_ref().and_then(|s| s.terms.clone());
-    let writes: Vec<Write> = frozen
+    let mut writes: Vec<Write> = frozen
         .iter()
         .flat_map(|terms| {
             missing.clone().map(|name| {
@@ -109,6 +109,7 @@ fn provide(seen: &Observed, status: &mut OrderStatus) -> Vec<Write> {
             })
         })
         .collect();
+    writes.extend(rotations(seen));
     // Counted against the order and not against what was asked for: of nothing, everything is ready.
     let are_all_there = u32::try_from(seen.tunepods.len()) == Ok(seen.order.spec.instances);
     let all = |phase| are_all_there && seen.tunepods.iter().all(|t| phase_of(t) == phase);
@@ -125,6 +126,18 @@ fn provide(seen: &Observed, status: &mut OrderStatus) -> Vec<Write> {
         None
     };
     writes
+}
+
+/// The word that asks for a new token, for each TunePod that has not got it.
+fn rotations(seen: &Observed) -> Vec<Write> {
+    let Some(word) = seen.order.annotations().get(labels::ROTATE_TOKEN) else {
+        return Vec::new();
+    };
+    let without = |t: &&TunePod| t.annotations().get(labels::ROTATE_TOKEN) != Some(word);
+    let behind = seen.tunepods.iter().filter(without);
+    behind
+        .map(|t| Write::Apply(FieldManager::ORDER_ROTATION, build::rotation(t, word)))
+        .collect()
 }
 
 /// The end was asked for: the phase says so in the write that begins it.

@@ -16,6 +16,7 @@ mod build;
 mod conclude;
 mod cost;
 mod decide;
+pub(crate) mod ledger;
 mod pending;
 mod status;
 mod teardown;

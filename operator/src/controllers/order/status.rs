@@ -2,8 +2,7 @@
 
 use super::Observed;
 use trustbridge_api::condition::{ConditionType, Reason};
-use trustbridge_api::order::{Access, OrderInstance};
-use trustbridge_api::{OrderStatus, TunePod};
+use trustbridge_api::{Access, OrderStatus, TunePod};
 use trustbridge_domain::phase::{OrderPhase, TunePodPhase};
 use trustbridge_kit::conditions::{Statement, find};
 
@@ -114,22 +113,13 @@ fn step_text(status: &OrderStatus) -> String {
     )
 }
 
-/// The instances as they are now, and how to call them.
-pub(super) fn instances(seen: &Observed) -> Vec<OrderInstance> {
-    let one = |t: &TunePod| OrderInstance {
-        name: t.metadata.name.clone().unwrap_or_default(),
-        phase: phase(t),
-    };
-    seen.tunepods.iter().map(one).collect()
-}
-
 /// How to call the model: the first TunePod that has a door.
 pub(super) fn access(seen: &Observed) -> Option<Access> {
-    let url = seen
+    let mut doors = seen
         .tunepods
         .iter()
-        .find_map(|t| t.status.as_ref().and_then(|s| s.url.clone()));
-    url.map(|url| Access { url })
+        .filter_map(|t| t.status.as_ref()?.access.clone());
+    doors.next()
 }
 
 fn phase(tunepod: &TunePod) -> TunePodPhase {

@@ -28,6 +28,11 @@ pub(super) fn decide(seen: &Observed, now: Timestamp) -> Plan<QuoteStatus> {
         QuotePhase::Requested => vec![request(seen, &mut status, now)],
         QuotePhase::NeedsHuman => {
             let answer = seen.quote.spec.resolution.as_ref();
+            if answer.is_none() && status.draft_digest.is_none() {
+                // A draft of a version that wrote none down: nobody could answer it.
+                let draft = status.document.as_ref();
+                status.draft_digest = draft.and_then(|draft| draft.draft_digest().ok());
+            }
             let said = answer.map(|answer| answered(seen, answer, &mut status, now));
             said.into_iter().collect()
         }
@@ -71,7 +76,7 @@ fn request(seen: &Observed, status: &mut QuoteStatus, now: Timestamp) -> Stateme
     };
     let profile = seller.profile.engine();
     let outcome = quote(&question.rfq, &question.catalog, &profile, now.as_millisecond());
-    conclude(seen, seller, question, outcome, status)
+    conclude(seen, seller, question, outcome, None, status)
 }
 
 /// A person of the seller answered.
@@ -89,6 +94,17 @@ fn answered(seen: &Observed, answer: &Resolution, status: &mut QuoteStatus, now:
         Err(Waits::For(reason, text)) => return no(reason, text),
         Err(Waits::InVain(text)) => return reject(status, Vec::new(), Vec::new(), text),
     };
+    let profile = seller.profile.engine();
+    // What the person saw must be what would be issued now: offers, prices and profile may have changed since.
+    let draft = quote(&question.rfq, &question.catalog, &profile, now.as_millisecond());
+    if !is_answer_to(seen, seller, &draft, answer) {
+        let said = conclude(seen, seller, question, draft, None, status);
+        return if status.phase == QuotePhase::NeedsHuman {
+            draft_changed(answer, status)
+        } else {
+            said
+        };
+    }
     let price = |given: &trustbridge_api::quote::PersonsPrice| PersonsPrice {
         sku: given.sku.clone(),
         unit_price_minor: given.unit_price_minor,
@@ -97,7 +113,7 @@ fn answered(seen: &Observed, answer: &Resolution, status: &mut QuoteStatus, now:
     let mut outcome = quote_approved(
         &question.rfq,
         &question.catalog,
-        &seller.profile.engine(),
+        &profile,
         &prices,
         now.as_millisecond(),
     );
@@ -108,7 +124,33 @@ fn answered(seen: &Observed, answer: &Resolution, status: &mut QuoteStatus, now:
             detail: format!("a person of the seller decided: {why}"),
         });
     }
-    conclude(seen, seller, question, outcome, status)
+    conclude(seen, seller, question, outcome, Some(answer), status)
+}
+
+/// Whether `answer` was given to `draft`.
+fn is_answer_to(seen: &Observed, seller: &Seller, draft: &Outcome, answer: &Resolution) -> bool {
+    // What needs a person only for its machine has all its prices: it is a draft all the same.
+    let (Outcome::NeedsHuman { draft, .. } | Outcome::Quote(draft)) = draft else {
+        return false;
+    };
+    let Some(offer) = chosen(seen, draft) else {
+        return false;
+    };
+    let (document, _) = document(seen, seller, offer, draft.as_ref().clone(), None);
+    document
+        .draft_digest()
+        .ok()
+        .is_some_and(|digest| answer.draft_digest == Some(digest))
+}
+
+fn draft_changed(answer: &Resolution, status: &QuoteStatus) -> Statement {
+    let text = format!(
+        "`spec.resolution.draftDigest` is '{}', and the draft is '{}': read the quote again, then answer with its `status.draftDigest`. {}",
+        answer.draft_digest.as_deref().unwrap_or_default(),
+        status.draft_digest.as_deref().unwrap_or_default(),
+        status.needs_human.join("; ")
+    );
+    no(Reason::DraftChanged, text)
 }
 
 /// What the engine is asked, once everything that it needs is there.
@@ -158,11 +200,12 @@ fn conclude(
     seller: &Seller,
     question: Question,
     outcome: Outcome,
+    answer: Option<&Resolution>,
     status: &mut QuoteStatus,
 ) -> Statement {
     match outcome {
-        Outcome::Quote(found) => priced(seen, seller, *found, Vec::new(), status),
-        Outcome::NeedsHuman { reasons, draft } => priced(seen, seller, *draft, reasons, status),
+        Outcome::Quote(found) => priced(seen, seller, *found, Vec::new(), answer, status),
+        Outcome::NeedsHuman { reasons, draft } => priced(seen, seller, *draft, reasons, answer, status),
         Outcome::Rejected {
             reason,
             offers,
@@ -184,13 +227,14 @@ fn priced(
     seller: &Seller,
     quote: Quote,
     mut reasons: Vec<String>,
+    answer: Option<&Resolution>,
     status: &mut QuoteStatus,
 ) -> Statement {
     let Some(offer) = chosen(seen, &quote) else {
         let text = format!("offer '{}' went while it was quoted", quote.offer_id);
         return no(Reason::OfferNotFound, text);
     };
-    let (document, no_machine) = document(seen, seller, offer, quote);
+    let (document, no_machine) = document(seen, seller, offer, quote, answer);
     reasons.extend(no_machine);
     let total = summary(&document.quote.currency, document.quote.totals);
     if !reasons.is_empty() {
@@ -200,6 +244,10 @@ fn priced(
         );
         status.phase = QuotePhase::NeedsHuman;
         status.summary = Some(total);
+        // An answer that leaves something open changes nothing about which draft is to be answered.
+        if answer.is_none() {
+            status.draft_digest = document.draft_digest().ok();
+        }
         status.document = Some(document);
         status.needs_human = reasons;
         return no(Reason::NeedsHuman, text);

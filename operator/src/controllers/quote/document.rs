@@ -4,7 +4,7 @@ use super::Observed;
 use crate::controllers::offer;
 use crate::seller::Seller;
 use kube::ResourceExt;
-use trustbridge_api::quote::QuoteDocument;
+use trustbridge_api::quote::{QuoteDocument, Resolution};
 use trustbridge_api::{Offer, QuoteStatus};
 use trustbridge_domain::canonical::{CanonicalError, signed_text};
 use trustbridge_domain::money::Money;
@@ -22,10 +22,10 @@ pub(super) fn document(
     seller: &Seller,
     offer: &Offer,
     mut quote: Quote,
+    answer: Option<&Resolution>,
 ) -> (QuoteDocument, Option<String>) {
     quote.alternatives.truncate(ALTERNATIVES);
     quote.trace.truncate(TRACE);
-    let answer = seen.quote.spec.resolution.as_ref();
     let named = answer.and_then(|answer| answer.vm_size.clone());
     let (vm_size, missing) =
         match named.map_or_else(|| offer::machine(&offer.spec, quote.resources.nvme_gb), Ok) {

@@ -234,8 +234,11 @@ fn a_person_prices_what_has_no_price() {
     let quiet = decide(&seen, now());
     assert!(status_write(&seen.quote, seen.quote.status.as_ref(), &quiet.status).is_none());
 
+    let drafted = seen.quote.status.as_ref().unwrap().draft_digest.clone();
+    assert!(drafted.is_some());
     let answer = |decision, prices: &[(&str, i64)]| Resolution {
         decision,
+        draft_digest: drafted.clone(),
         prices: prices
             .iter()
             .map(|(sku, minor)| PersonsPrice {
@@ -294,9 +297,11 @@ fn a_person_approves_a_sum_and_names_a_machine() {
         why.contains("approval limit") && why.contains("no known machine"),
         "{why}"
     );
+    let drafted = status.draft_digest.clone();
     seen.quote.status = Some(status);
     seen.quote.spec.resolution = Some(Resolution {
         decision: Decision::Issue,
+        draft_digest: drafted,
         vm_size: Some("Standard_ND96isr_H100_v5".to_owned()),
         ..Resolution::default()
     });
@@ -305,6 +310,100 @@ fn a_person_approves_a_sum_and_names_a_machine() {
     let document = status.document.unwrap();
     assert_eq!(document.vm_size, "Standard_ND96isr_H100_v5");
     assert_eq!(document.quote.resources.nvme_gb, 5000);
+}
+
+/// Everything has its price and no limit is hit: the machine alone is asked for.
+#[test]
+fn a_person_names_the_machine_of_what_is_priced() {
+    let mut seen = asked(
+        vec![offer(&json!({"storageFit": "strict"}))],
+        &json!({"requirements": {"storage": {"scratch_nvme_gb": 5000}}}),
+    );
+    if let Ok(seller) = &mut seen.seller {
+        let disk = json!({"sku": "NVMe-AddOn-2TB", "priceMinor": 25_000, "nvmeGb": 2000});
+        seller.profile.use_cases[0].add_ons = vec![serde_json::from_value(disk).unwrap()];
+    }
+    let status = decide(&seen, now()).status;
+    assert_eq!(said(&status), (QuotePhase::NeedsHuman, "NeedsHuman"));
+    assert_eq!(status.needs_human.len(), 1, "{:?}", status.needs_human);
+    assert!(status.needs_human[0].contains("no known machine"));
+    let answer = Resolution {
+        decision: Decision::Issue,
+        draft_digest: status.draft_digest.clone(),
+        vm_size: Some("Standard_ND96isr_H100_v5".to_owned()),
+        ..Resolution::default()
+    };
+    seen.quote.status = Some(status);
+    seen.quote.spec.resolution = Some(Resolution {
+        draft_digest: Some("0".repeat(64)),
+        ..answer.clone()
+    });
+    let other = decide(&seen, now()).status;
+    assert_eq!(said(&other), (QuotePhase::NeedsHuman, "DraftChanged"));
+    seen.quote.spec.resolution = Some(answer);
+    let status = decide(&seen, now()).status;
+    assert_eq!(said(&status), (QuotePhase::Issued, "AsSpecified"), "{status:?}");
+    assert_eq!(status.document.unwrap().vm_size, "Standard_ND96isr_H100_v5");
+}
+
+#[test]
+fn a_draft_of_a_version_without_digests_gets_one() {
+    let mut seen = seen(Some(priced(&json!([{"model": "hourly"}]))));
+    let drafted = decide(&seen, now()).status;
+    assert_eq!(said(&drafted), (QuotePhase::NeedsHuman, "NeedsHuman"));
+    assert!(drafted.draft_digest.is_some());
+    seen.quote.status = Some(QuoteStatus {
+        draft_digest: None,
+        ..drafted.clone()
+    });
+    // Nothing of the catalog is read for it.
+    (seen.offers, seen.seller) = (Vec::new(), Err("nothing is priced".to_owned()));
+    assert_eq!(decide(&seen, now()).status, drafted);
+}
+
+#[test]
+fn an_answer_to_another_draft_is_not_taken() {
+    let mut seen = asked(
+        vec![offer(&json!({"storageFit": "strict"}))],
+        &json!({"requirements": {"storage": {"scratch_nvme_gb": 5000}}}),
+    );
+    if let Ok(seller) = &mut seen.seller {
+        seller.profile.approval_limits.month_minor = Some(1);
+        let disk = json!({"sku": "NVMe-AddOn-2TB", "priceMinor": 25_000, "nvmeGb": 2000});
+        seller.profile.use_cases[0].add_ons = vec![serde_json::from_value(disk).unwrap()];
+    }
+    let first = decide(&seen, now()).status;
+    assert_eq!(said(&first), (QuotePhase::NeedsHuman, "NeedsHuman"));
+    let saw = first.draft_digest.clone();
+    seen.quote.status = Some(first);
+    // The price of the disk changes between the look and the answer.
+    if let Ok(seller) = &mut seen.seller {
+        seller.profile.use_cases[0].add_ons[0].price_minor = Some(99_000);
+    }
+    let answer = |digest: &Option<String>| Resolution {
+        decision: Decision::Issue,
+        draft_digest: digest.clone(),
+        vm_size: Some("Standard_ND96isr_H100_v5".to_owned()),
+        ..Resolution::default()
+    };
+    seen.quote.spec.resolution = Some(answer(&saw));
+    let refused = decide(&seen, now()).status;
+    assert_eq!(said(&refused), (QuotePhase::NeedsHuman, "DraftChanged"));
+    assert!(refused.draft_digest.is_some() && refused.draft_digest != saw);
+    seen.quote.status = Some(refused.clone());
+    let quiet = decide(&seen, now() + SignedDuration::from_hours(48)).status;
+    assert_eq!(
+        quiet.draft_digest, refused.draft_digest,
+        "it does not follow the clock"
+    );
+    seen.quote.spec.resolution = Some(answer(&refused.draft_digest));
+    let issued = decide(&seen, now() + SignedDuration::from_hours(48)).status;
+    assert_eq!(said(&issued), (QuotePhase::Issued, "AsSpecified"), "{issued:?}");
+    seen.quote.spec.resolution = Some(answer(&None));
+    assert_eq!(
+        said(&decide(&seen, now()).status),
+        (QuotePhase::NeedsHuman, "DraftChanged")
+    );
 }
 
 #[test]

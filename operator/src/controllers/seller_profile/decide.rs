@@ -1,6 +1,6 @@
 //! Which keys are published, and whether the seller can sign.
 
-use super::{Key, Observed};
+use super::{Key, Observed, history};
 use crate::controllers::execute::Plan;
 use crate::seller::Signer;
 use jiff::Timestamp;
@@ -40,7 +40,20 @@ pub(super) fn decide(seen: &Observed, now: Timestamp) -> Plan<SellerProfileStatu
                 spec.signing_key_ref.generation, spec.signing_key_ref.name
             ),
         ),
-        (None, Key::Usable(signer)) => publish(spec, signer, &mut status, now),
+        (None, Key::Usable(signer)) => match history::joined(&status.keys, &seen.history) {
+            Ok(known) => {
+                status.keys = known;
+                publish(spec, signer, &mut status, now)
+            }
+            Err(words) => no(
+                Reason::SigningKeyUnusable,
+                format!(
+                    "annotation '{}' of Secret '{}' is not the list of published keys ({words}); put back what stood there",
+                    history::ANNOTATION,
+                    spec.signing_key_ref.name
+                ),
+            ),
+        },
     };
     set(
         &mut status.conditions,
@@ -48,7 +61,13 @@ pub(super) fn decide(seen: &Observed, now: Timestamp) -> Plan<SellerProfileStatu
         seen.profile.metadata.generation,
         now,
     );
-    Plan::rest(status)
+    // Remembered before it is published.
+    let remember = history::write(seen, &status.keys);
+    let plan = Plan::rest(status);
+    match remember {
+        Some(write) => plan.with(write),
+        None => plan,
+    }
 }
 
 fn publish(

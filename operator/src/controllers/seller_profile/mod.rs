@@ -5,10 +5,15 @@
 //! `signingKeyRef.generation` raised         --> the same again; the key before gets its `until` and stays published
 //! ```
 //!
+//! What was published is remembered twice: in `status.keys`, and in an annotation of the Secret (module `history`), which
+//! is written first. So a profile that is made again knows every key that ever signed: what they signed stays
+//! checkable, and a key that was retired never signs again.
+//!
 //! The key is made before it is published and published before it signs: a crash in between leaves a Secret that is
 //! found and published next time. An entry that is there is never written over.
 
 mod decide;
+mod history;
 mod key;
 #[cfg(test)]
 mod tests;
@@ -16,6 +21,7 @@ mod tests;
 use crate::context::{Context, Error};
 use crate::controllers::execute;
 use crate::seller::{Signer, signer};
+use history::History;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::Api;
@@ -31,6 +37,8 @@ use trustbridge_kit::shutdown::Shutdown;
 pub(crate) struct Observed {
     pub(crate) profile: SellerProfile,
     pub(crate) key: Key,
+    /// What the key's Secret remembers.
+    pub(crate) history: History,
 }
 
 /// The key of the generation that the profile asks for.
@@ -58,12 +66,18 @@ pub(crate) async fn reconcile(profile: Arc<SellerProfile>, ctx: Arc<Context>) ->
     };
     let key = if profile.name_any() == NAME {
         let found = observe_key(&ctx, &profile).await;
-        found.or_else(|error| refusal(error).map(Key::Refused))?
+        found.or_else(|error| refusal(error).map(|words| (Key::Refused(words), History::default())))?
     } else {
-        Key::NotOurs
+        (Key::NotOurs, History::default())
     };
-    let seen = Observed { profile, key };
+    let (key, history) = key;
+    let seen = Observed {
+        profile,
+        key,
+        history,
+    };
     let plan = decide::decide(&seen, ctx.now());
+    execute::act(&ctx, &plan).await?;
     execute::settle(
         &ctx,
         FieldManager::SELLER_PROFILE_STATUS,
@@ -75,25 +89,30 @@ pub(crate) async fn reconcile(profile: Arc<SellerProfile>, ctx: Arc<Context>) ->
 }
 
 /// The key as it is, made where there is none.
-async fn observe_key(ctx: &Context, profile: &SellerProfile) -> Result<Key, Error> {
+async fn observe_key(ctx: &Context, profile: &SellerProfile) -> Result<(Key, History), Error> {
     let wanted = &profile.spec.signing_key_ref;
     let place = Some(ctx.settings.namespace.as_str());
     let mut secret: Option<Secret> = ctx.writer.get(place, &wanted.name).await?;
     if !key::is_there(secret.as_ref(), wanted.generation) {
         let Some(seed) = key::seed() else {
-            return Ok(Key::Refused("the system gave no random bytes".to_owned()));
+            let words = "the system gave no random bytes".to_owned();
+            return Ok((Key::Refused(words), History::default()));
         };
         key::write(ctx, secret.as_ref(), wanted, &seed).await?;
         secret = ctx.writer.get(place, &wanted.name).await?;
     }
     let found = secret.as_ref().and_then(|s| signer(s, wanted.generation));
-    Ok(found.map_or(Key::Broken, Key::Usable))
+    let history = secret.as_ref().map(History::read).unwrap_or_default();
+    Ok((found.map_or(Key::Broken, Key::Usable), history))
 }
 
 /// The words of a refusal that waiting alone does not cure; anything else stays an error.
 fn refusal(error: Error) -> Result<String, Error> {
-    let Error::Api(api) = &error;
-    match api.status() {
+    let status = match &error {
+        Error::Api(api) => api.status(),
+        _ => None,
+    };
+    match status {
         Some(status) if matches!(status.code, 403 | 422) => Ok(status.message.clone()),
         _ => Err(error),
     }

@@ -1,9 +1,9 @@
 use super::decide::decide;
 use super::*;
-use crate::controllers::execute::status_write;
+use crate::controllers::execute::{Plan, Write, status_write};
 use jiff::{SignedDuration, Timestamp};
-use trustbridge_api::SellerProfileSpec;
 use trustbridge_api::use_case::{AddOnPrice, UseCaseTerms};
+use trustbridge_api::{SellerProfileSpec, SellerProfileStatus};
 
 fn now() -> Timestamp {
     Timestamp::from_second(1_795_000_000).unwrap()
@@ -14,7 +14,30 @@ fn seen(generation: u32, key: Key) -> Observed {
     spec.signing_key_ref.generation = generation;
     let mut profile = SellerProfile::new("seller", spec);
     profile.metadata.generation = Some(1);
-    Observed { profile, key }
+    Observed {
+        profile,
+        key,
+        history: History::read(&secret(None)),
+    }
+}
+
+fn secret(text: Option<&str>) -> Secret {
+    let mut secret = Secret::default();
+    secret.metadata.name = Some("trustbridge-seller-key".to_owned());
+    secret.metadata.namespace = Some("ns".to_owned());
+    secret.metadata.uid = Some("s".to_owned());
+    secret.metadata.annotations = text.map(|text| [(history::ANNOTATION.to_owned(), text.to_owned())].into());
+    secret
+}
+
+/// What a plan writes into the Secret.
+fn remembered(plan: &Plan<SellerProfileStatus>) -> Option<String> {
+    plan.writes.iter().find_map(|write| match write {
+        Write::Apply(_, built) => built.body["metadata"]["annotations"][history::ANNOTATION]
+            .as_str()
+            .map(ToOwned::to_owned),
+        _ => None,
+    })
 }
 
 fn signer(byte: u8) -> Signer {
@@ -94,4 +117,43 @@ fn two_prices_for_one_thing_are_a_contradiction() {
             ("False".to_owned(), "SellerProfileInvalid".to_owned())
         );
     }
+}
+
+#[test]
+fn a_profile_that_is_made_again_knows_every_key() {
+    let first = decide(&seen(1, Key::Usable(signer(1))), now());
+    let mut second = seen(2, Key::Usable(signer(2)));
+    second.profile.status = Some(first.status.clone());
+    second.history = History::read(&secret(remembered(&first).as_deref()));
+    let second = decide(&second, now() + SignedDuration::from_hours(1));
+    let text = remembered(&second).expect("a new key is remembered before it is published");
+    assert!(!text.contains("0101"), "public halves alone: {text}");
+    // The profile is deleted, and made again.
+    let mut anew = seen(2, Key::Usable(signer(2)));
+    anew.history = History::read(&secret(Some(&text)));
+    let plan = decide(&anew, now() + SignedDuration::from_hours(2));
+    assert_eq!(plan.status.keys, second.status.keys);
+    assert!(plan.writes.is_empty(), "it is remembered already");
+    // By its defaults it asks for the first key, which was retired.
+    let mut back = seen(1, Key::Usable(signer(1)));
+    back.history = History::read(&secret(Some(&text)));
+    assert_eq!(said(&back), ("False".to_owned(), "SigningKeyUnusable".to_owned()));
+    let plan = decide(&back, now());
+    assert_eq!(plan.status.keys.len(), 2, "what they signed stays checkable");
+    assert_eq!(plan.status.signing_key_id, None);
+    // A Secret of before that remembers nothing learns what the profile knows.
+    let mut old = seen(2, Key::Usable(signer(2)));
+    old.profile.status = Some(second.status);
+    assert_eq!(remembered(&decide(&old, now())), Some(text));
+}
+
+#[test]
+fn a_list_that_nobody_can_read_is_not_written_over() {
+    let mut broken = seen(1, Key::Usable(signer(1)));
+    broken.history = History::read(&secret(Some("[{")));
+    assert_eq!(
+        said(&broken),
+        ("False".to_owned(), "SigningKeyUnusable".to_owned())
+    );
+    assert!(decide(&broken, now()).writes.is_empty());
 }

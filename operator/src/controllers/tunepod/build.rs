@@ -1,36 +1,51 @@
 //! The objects of a TunePod. Pure, and cannot fail.
 
+use super::access::{CA, TOKEN};
+use crate::public_port::PORT;
 use crate::settings::Pods;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use trustbridge_api::{TunePod, labels};
-use trustbridge_domain::names::protected_namespace;
+use trustbridge_api::{Access, KeyRef, TunePod, labels};
+use trustbridge_domain::names::{self, protected_namespace};
 use trustbridge_kit::apply::{Built, Target};
 
 /// Annotation of a pod: UID of the TunePod that it was made for, so that a namesake's pod is never taken for ours.
 pub(super) const TUNEPOD_UID: &str = "trustbridge.io/tunepod-uid";
 /// Variable of the model server: the asset that it serves.
 const MODEL_ASSET: &str = "MODEL_ASSET";
-/// Port of the sentinel.
-const PORT: u16 = 8000;
 /// The user of everything in the pod.
 const USER: i64 = 65532;
 
 /// Name of the buyer's door.
 pub(super) fn door_name(tunepod: &TunePod) -> String {
-    format!("tp-{}", tunepod.name_any())
+    names::door_name(&tunepod.name_any())
 }
 
 /// Base URL of the door.
 pub(super) fn url(tunepod: &TunePod) -> String {
     format!(
-        "http://{}.{}.svc:{PORT}",
+        "https://{}.{}.svc:{PORT}",
         door_name(tunepod),
         tunepod.namespace().unwrap_or_default()
     )
+}
+
+/// How a buyer calls the model at `url`; nothing while there is none.
+pub(super) fn access(tunepod: &TunePod, url: Option<&str>) -> Option<Access> {
+    let entry = |name: &str, key: &str| {
+        Some(KeyRef {
+            name: name.to_owned(),
+            key: key.to_owned(),
+        })
+    };
+    url.map(|url| Access {
+        url: url.to_owned(),
+        token_secret_ref: entry(&names::token_secret(&tunepod.name_any()), TOKEN),
+        ca_ref: entry(labels::ACCESS_CA, CA),
+    })
 }
 
 /// Where the pod is, or will be.
@@ -129,7 +144,7 @@ pub(super) fn service(tunepod: &TunePod, org: &str) -> Built {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": door_metadata(tunepod, org, &target, json!({})),
-        "spec": {"ports": [{"name": "http", "port": PORT, "protocol": "TCP", "targetPort": PORT}]},
+        "spec": {"ports": [{"name": "https", "port": PORT, "protocol": "TCP", "targetPort": PORT}]},
     });
     Built { target, body }
 }
@@ -152,7 +167,7 @@ pub(super) fn endpoint_slice(tunepod: &TunePod, org: &str, address: &str) -> Bui
         "metadata": door_metadata(tunepod, org, &target, of_service),
         "addressType": if address.contains(':') { "IPv6" } else { "IPv4" },
         "endpoints": endpoints,
-        "ports": [{"name": "http", "port": PORT, "protocol": "TCP"}],
+        "ports": [{"name": "https", "port": PORT, "protocol": "TCP"}],
     });
     Built { target, body }
 }

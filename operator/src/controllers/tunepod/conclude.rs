@@ -3,12 +3,12 @@
 use super::observe::Observed;
 use super::{ending, status, usage};
 use crate::controllers::execute::{Outcome, Plan};
-use crate::nodepool::{PoolCall, PoolView};
+use crate::nodepool::{PoolCall, PoolError, PoolView};
 use jiff::Timestamp;
 use std::time::Duration;
 use trustbridge_api::TunePodStatus;
 use trustbridge_api::condition::Reason;
-use trustbridge_api::tunepod::NodePoolState;
+use trustbridge_api::tunepod::{NodePoolState, PoolRequest};
 use trustbridge_domain::phase::TunePodPhase;
 
 /// Pause before a pod that was refused is tried again.
@@ -25,6 +25,13 @@ pub(super) fn conclude(
         Some(words) => usage::refused(seen, plan, words, now),
         None => plan,
     };
+    if let Some(words) = outcome
+        .refused
+        .as_ref()
+        .filter(|_| plan.status.phase == TunePodPhase::Wiping)
+    {
+        return ending::unattested(seen, plan.status, words, now);
+    }
     if let Some(words) = outcome.refused {
         let mut status = plan.status;
         let text = format!(
@@ -34,8 +41,30 @@ pub(super) fn conclude(
         status::say(&mut status, generation, now, Reason::PodRefused, &text);
         return Plan::rest(status).within(AFTER_REFUSAL);
     }
-    let Some(answer) = outcome.pool else { return plan };
+    match outcome.pool {
+        Some(answer) => answered(seen, plan, answer, now),
+        None => plan,
+    }
+}
+
+/// What the provider said to what was asked of it.
+fn answered(
+    seen: &Observed,
+    plan: Plan<TunePodStatus>,
+    answer: Result<PoolView, PoolError>,
+    now: Timestamp,
+) -> Plan<TunePodStatus> {
+    let generation = seen.tunepod.metadata.generation;
     let is_delete = matches!(plan.call, Some(PoolCall::Delete(_)));
+    let mut plan = plan;
+    if let Ok(PoolView::Working { operation_url, .. }) = &answer {
+        let request = if is_delete {
+            PoolRequest::Delete
+        } else {
+            PoolRequest::Create
+        };
+        status::operation_accepted(&mut plan.status, request, operation_url.as_deref(), now);
+    }
     // The remains of a failed attempt are being cleared away: the error and the time that it set stand.
     let is_clearing = is_delete
         && seen
@@ -45,9 +74,6 @@ pub(super) fn conclude(
         && plan.status.phase != TunePodPhase::Wiping;
     match answer {
         _ if is_clearing => plan,
-        Err(error) if is_delete && error.is_anothers() && plan.status.phase == TunePodPhase::Wiping => {
-            ending::wiped(seen, plan.status, now)
-        }
         Err(error) => status::pool_failed(seen, plan.status, &error, now),
         Ok(PoolView::Working {
             state,
@@ -70,11 +96,7 @@ pub(super) fn conclude(
             status::say(&mut status, generation, now, reason, &text);
             Plan::rest(status).within(retry_after)
         }
-        // Nothing was there, or it went at once: the provider has said so, which is what was waited for.
-        Ok(PoolView::Absent) if is_delete && plan.status.phase == TunePodPhase::Wiping => {
-            ending::wiped(seen, plan.status, now)
-        }
-        // Done at once, or broken at once: the next look says what follows.
+        // Done at once, gone at once, or broken at once: the next look says what follows.
         Ok(PoolView::Absent | PoolView::Ready | PoolView::Broken(_)) => plan.within(Duration::from_secs(1)),
     }
 }

@@ -2,8 +2,9 @@
 
 use super::observe::{Observed, PodSight};
 use super::status::{self, close_interval, open_interval};
-use super::{build, ending, usage};
+use super::{build, ending, port, usage};
 use crate::controllers::execute::{Plan, Write};
+use crate::controllers::order::ledger;
 use crate::nodepool::{PoolCall, PoolView};
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -24,7 +25,16 @@ pub(super) fn decide(seen: &Observed, now: Timestamp) -> Plan<TunePodStatus> {
     let mut status = seen.tunepod.status.clone().unwrap_or_default();
     status.observed_generation = seen.tunepod.metadata.generation;
     let books = usage::store(seen, &mut status, now);
-    books.join(by_phase(seen, status, now))
+    let mut plan = books.join(by_phase(seen, status, now));
+    plan.status.access = build::access(&seen.tunepod, plan.status.url.as_deref());
+    let due_in = seen
+        .access
+        .due_at
+        .map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
+    match due_in {
+        Some(pause) => plan.within(pause.max(Duration::from_secs(1))),
+        None => plan,
+    }
 }
 
 fn by_phase(seen: &Observed, status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
@@ -85,6 +95,8 @@ fn pending(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<T
             .with(finalizers(seen, vec![labels::TUNEPOD_CLEANUP]));
     }
     status.phase = Phase::Scheduling;
+    // A TunePod that is made again under its name goes on counting where the one before it ended.
+    status.intervals = ledger::joined(&seen.earlier, &status.intervals);
     status.node_pool = Some(NodePoolStatus {
         provider: seen.provider.clone(),
         name: seen.pool.name.clone(),
@@ -149,6 +161,9 @@ fn start(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<Tun
         return pool_lost(seen, status, now);
     }
     let Some(pod) = &seen.pod else {
+        if let Some(words) = &seen.access.refused {
+            return said(seen, status, now, Reason::AccessUnusable, &port::unusable(words));
+        }
         return create_pod(seen, status, now);
     };
     if !pod.is_ours {
@@ -170,6 +185,10 @@ fn start(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<Tun
     }
     if !pod.is_guarded {
         return unguarded(seen, status, pod, now);
+    }
+    if !pod.is_keyed {
+        let delete = Write::Delete(build::pod_target(&seen.tunepod, &seen.org), pod.uid.clone());
+        return said(seen, status, now, Reason::PodOutdated, port::OUTDATED).with(delete);
     }
     if is_lost(pod) {
         let text = status::pod_words(pod).map_or_else(
@@ -243,8 +262,11 @@ fn pool_lost(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan
     said(seen, status, now, Reason::Gone, &text)
 }
 
-/// The pod is ready: the door is opened, and metering begins in the write that says so.
+/// The pod is ready and takes the token: the door is opened, and metering begins in the write that says so.
 fn open(seen: &Observed, mut status: TunePodStatus, pod: &PodSight, now: Timestamp) -> Plan<TunePodStatus> {
+    if let Some((reason, text)) = port::unheard(seen) {
+        return said(seen, status, now, reason, &text);
+    }
     if !usage::adopt(&mut status, pod) {
         let text = "the usage of the pod before this one is being closed";
         return said(seen, status, now, Reason::InProgress, text);
@@ -283,11 +305,20 @@ fn shut(seen: &Observed) -> Vec<Write> {
 /// Ready: stays so while the pod is; the first look that finds it otherwise stops the meter.
 fn serve(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
     match &seen.pod {
-        Some(pod) if pod.is_ours && pod.is_guarded && pod.is_ready && !pod.is_leaving && pod.ip.is_some() => {
+        // Open in plain HTTP, whoever calls: it serves no longer than until this look. Its door is shut before it is
+        // deleted, and what it has begun it ends in its grace.
+        Some(pod) if is_up(pod) && !pod.is_keyed => {
+            degraded(seen, status, now, Reason::PodOutdated, port::OUTDATED)
+        }
+        Some(pod) if is_up(pod) => {
+            if let Some((reason, text)) = port::over(seen) {
+                return degraded(seen, status, now, reason, &text);
+            }
             status.pod = Some(reference(seen, pod));
             // A pod that was ready before its usage was recorded at all.
             usage::adopt(&mut status, pod);
             status::ready(&mut status, seen.tunepod.metadata.generation, now);
+            port::say_unusable(seen, &mut status, now);
             Plan {
                 writes: door(seen),
                 ..Plan::rest(status)
@@ -298,15 +329,30 @@ fn serve(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<Tun
                 .as_ref()
                 .and_then(status::pod_words)
                 .map_or("the pod is gone".to_owned(), |(_, words)| words);
-            status.phase = Phase::Degraded;
-            status.url = None;
-            close_interval(&mut status, "Degraded", now);
             let text = format!("not ready any more: {words}");
-            Plan {
-                writes: shut(seen),
-                ..said(seen, status, now, Reason::PodLost, &text)
-            }
+            degraded(seen, status, now, Reason::PodLost, &text)
         }
+    }
+}
+
+const fn is_up(pod: &PodSight) -> bool {
+    pod.is_ours && pod.is_guarded && pod.is_ready && !pod.is_leaving && pod.ip.is_some()
+}
+
+/// Not served any more: the meter stops and the door is shut.
+fn degraded(
+    seen: &Observed,
+    mut status: TunePodStatus,
+    now: Timestamp,
+    reason: Reason,
+    text: &str,
+) -> Plan<TunePodStatus> {
+    status.phase = Phase::Degraded;
+    status.url = None;
+    close_interval(&mut status, "Degraded", now);
+    Plan {
+        writes: shut(seen),
+        ..said(seen, status, now, reason, text)
     }
 }
 

@@ -13,22 +13,26 @@
 //! | Pending | the finalizer is set | the pool's name is fixed (in the same write) |
 //! | Scheduling | nothing: the intent stands | at once |
 //! | Provisioning | the provider is asked, and asked again as it wishes | the pool is there |
-//! | Verifying | the pod is created, once | the pod is ready; the interval opens in that write |
+//! | Verifying | token and certificate are made (folder `access`), then the pod, once | the pod is ready and its port answers over TLS and takes the token; the interval opens in that write |
 //! | Ready | Service and EndpointSlice lead to the pod; its usage is recorded each minute (folder `usage`) | the pod is not ready; the interval closes in that write |
 //! | Degraded | a pod that failed is deleted and made again | the pod is ready, or the pool is gone |
 //! | Failed | nothing until the time that is written | that time |
-//! | Draining | the door is deleted, the last usage is read, the pod is deleted | the pod is gone, or its time to go is over |
-//! | Wiping | the pool is deleted | the provider says that it does not exist |
+//! | Draining | door, token and certificate are deleted, the last usage is read, the pod is deleted | the pod is gone, or its time to go is over |
+//! | Wiping | the pool is deleted; then the WipeEvidence is written | the provider has said twice that it does not exist, no operation runs, and the evidence was read back |
+//! | Wiped | nothing; one that is deleted goes when its order has its intervals | - |
 //!
 //! Rights: tunepods (get list watch patch, status patch, finalizers), pods (get list watch create delete),
-//! services and endpointslices (get create patch delete), usagerecords (get create, status patch), namespaces (get).
+//! services and endpointslices (get create patch delete), secrets of organisations (get create patch delete), usagerecords (get create, status patch), namespaces (get).
 //! See [`crate::rbac`].
 
+mod access;
 mod build;
 mod conclude;
 mod decide;
 mod ending;
+mod evidence;
 mod observe;
+mod port;
 mod status;
 #[cfg(test)]
 mod tests;

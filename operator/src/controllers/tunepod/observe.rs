@@ -1,9 +1,15 @@
 //! Reads what a TunePod's decision needs.
 
+mod ending;
+mod keyed;
+
+pub(super) use ending::Attest;
+
+use super::access::{self, AccessSight};
 use super::usage::{self, Heard};
 use super::{build, status};
 use crate::context::{Context, Error};
-use crate::nodepool::{PoolError, PoolIntent, PoolView};
+use crate::nodepool::{OperationView, PoolError, PoolIntent, PoolView};
 use crate::sentinel_port::{self, SentinelReport};
 use crate::settings::Settings;
 use jiff::Timestamp;
@@ -11,6 +17,7 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Namespace, Pod, PodStatus};
 use kube::ResourceExt;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use trustbridge_api::tunepod::MeteredInterval;
 use trustbridge_api::{TunePod, labels};
 use trustbridge_azure::arm::pool_name;
 use trustbridge_domain::names::{org_of_namespace, protected_namespace};
@@ -20,6 +27,7 @@ use trustbridge_kit::clock::plus;
 use trustbridge_kit::cover::covers;
 
 /// What a decision sees.
+#[allow(clippy::struct_excessive_bools)] // Independent facts, not states.
 #[derive(Clone)]
 pub(crate) struct Observed {
     pub(crate) tunepod: TunePod,
@@ -36,10 +44,26 @@ pub(crate) struct Observed {
     pub(crate) pod: Option<PodSight>,
     /// What its sentinel says of usage.
     pub(crate) heard: Heard,
+    /// Token and certificate, and what port 8000 answers.
+    pub(crate) access: AccessSight,
     /// The buyer's door: what should be there and whether it is, and what is there by name with its UID.
     pub(crate) door: Vec<(Built, bool)>,
     pub(crate) leftovers: Vec<(Target, String)>,
     pub(crate) settings: Settings,
+    /// Whether the provider makes machines, and so can destroy them.
+    pub(crate) makes_nodes: bool,
+    /// Who answers for the provider, as evidence names it.
+    pub(crate) observer: String,
+    /// How far the operations are that are written down and were not at their end, by URL; asked once the pool is absent.
+    pub(crate) operations: Vec<(String, Result<OperationView, PoolError>)>,
+    /// What evidence there is and who can sign it; looked at once there is nothing left to wipe.
+    pub(crate) attest: Option<Attest>,
+    /// What the order keeps of TunePods of this name that are gone; looked up while this one is pending.
+    pub(crate) earlier: Vec<MeteredInterval>,
+    /// Whether the order still has to take over the intervals of this one, which is to go.
+    pub(crate) is_ledger_owed: bool,
+    /// Whether the order has no room for them.
+    pub(crate) is_ledger_full: bool,
 }
 
 impl Observed {
@@ -63,8 +87,12 @@ pub(crate) struct PodSight {
     /// When a pod that is leaving should be gone at the latest.
     pub(crate) gone_by: Option<Timestamp>,
     pub(crate) is_ready: bool,
+    /// The node on which it runs.
+    pub(crate) node: Option<String>,
     /// The webhook has put the sentinel in.
     pub(crate) is_guarded: bool,
+    /// The sentinel has the TunePod's certificate and list of tokens: a version before put neither in.
+    pub(crate) is_keyed: bool,
     pub(crate) created: Option<Timestamp>,
     pub(crate) ip: Option<String>,
     /// The scheduler's words while it has no node.
@@ -93,7 +121,11 @@ pub(super) async fn observe(ctx: &Context, tunepod: &TunePod) -> Result<Option<O
         return Ok(None);
     };
     let org = org_of_namespace(&namespace).unwrap_or_default().to_owned();
-    let pool = intent(&tunepod, &org);
+    let mut pool = intent(&tunepod, &org);
+    let written = tunepod.status.as_ref().and_then(|s| s.node_pool.as_ref());
+    if written.is_some_and(|written| !status::is_watched(written, ctx.now())) {
+        pool.operation_url = None;
+    }
     let mut seen = Observed {
         provider: ctx.pools.name().to_owned(),
         node_selector: ctx.pools.node_selector(&pool.name),
@@ -102,9 +134,17 @@ pub(super) async fn observe(ctx: &Context, tunepod: &TunePod) -> Result<Option<O
         looked_for_pod: false,
         pod: None,
         heard: Heard::default(),
+        access: AccessSight::default(),
         door: Vec::new(),
         leftovers: Vec::new(),
         settings: ctx.settings.clone(),
+        makes_nodes: ctx.pools.makes_nodes(),
+        observer: String::new(),
+        operations: Vec::new(),
+        attest: None,
+        earlier: Vec::new(),
+        is_ledger_owed: false,
+        is_ledger_full: false,
         tunepod,
         org,
         pool,
@@ -116,9 +156,17 @@ pub(super) async fn observe(ctx: &Context, tunepod: &TunePod) -> Result<Option<O
     let is_over = seen.phase() == TunePodPhase::Wiped && !usage::is_open(&seen.tunepod);
     if seen.phase() >= TunePodPhase::Verifying && !is_over {
         see_pod(ctx, &mut seen).await?;
+        access::see(ctx, &mut seen).await?;
         usage::listen(ctx, &mut seen).await?;
     }
-    if seen.phase() == TunePodPhase::Wiped && usage::keeps(&seen, ctx.now()) {
+    let is_wiping = seen.phase() == TunePodPhase::Wiping;
+    if is_wiping {
+        ending::see_operations(ctx, &mut seen).await;
+        ending::see_evidence(ctx, &mut seen).await?;
+    }
+    ending::see_ledger(ctx, &mut seen).await?;
+    let is_kept = seen.phase() == TunePodPhase::Wiped && usage::keeps(&seen, ctx.now());
+    if is_kept || seen.is_ledger_owed || (is_wiping && seen.attest.is_some()) {
         let found: Option<Namespace> = ctx.writer.get(None, &namespace).await?;
         seen.is_namespace_leaving = found.is_none_or(|n| n.metadata.deletion_timestamp.is_some());
     }
@@ -200,11 +248,13 @@ pub(super) fn sight(pod: &Pod, tunepod_uid: &str) -> PodSight {
     let unscheduled = condition("PodScheduled").filter(|c| c.status == "False");
     PodSight {
         uid: pod.uid().unwrap_or_default(),
+        node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
         is_ours: pod
             .annotations()
             .get(build::TUNEPOD_UID)
             .is_some_and(|uid| uid == tunepod_uid),
         is_guarded: pod.annotations().contains_key(labels::INJECTED_HASH),
+        is_keyed: keyed::is_keyed(pod),
         created: pod.metadata.creation_timestamp.as_ref().map(|t| t.0),
         is_leaving: pod.metadata.deletion_timestamp.is_some(),
         gone_by: gone_by(pod),

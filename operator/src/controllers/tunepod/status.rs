@@ -2,20 +2,29 @@
 
 use super::observe::{Observed, PodSight, Said};
 use crate::controllers::execute::Plan;
-use crate::nodepool::PoolError;
+use crate::nodepool::{OperationView, PoolError};
 use crate::sentinel_port::SentinelReport;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::time::Duration;
 use trustbridge_api::TunePodStatus;
 use trustbridge_api::condition::{ConditionType, Reason};
-use trustbridge_api::tunepod::{MeteredInterval, NodePoolState};
+use trustbridge_api::tunepod::{MeteredInterval, NodePoolState, NodePoolStatus, PoolOperation, PoolRequest};
 use trustbridge_domain::phase::TunePodPhase;
 use trustbridge_kit::clock::plus;
 use trustbridge_kit::conditions::{Statement, cut, is_true, set};
 
 /// Intervals that a status holds at most.
 const MAX_INTERVALS: usize = 128;
+/// Operations that a status holds at most.
+const MAX_OPERATIONS: usize = 16;
+/// Characters of an operation's URL that a status holds.
+const MAX_URL: usize = 8192;
+/// Time after which an operation whose end nobody can tell holds up the end no longer: a pool is made or deleted within
+/// the hour, and providers keep operations for about a day.
+const UNTOLD: Duration = Duration::from_hours(24);
+/// Time after which the pool is asked for instead of the operation: some stay in progress although the pool is done.
+const UNWATCHED: Duration = Duration::from_hours(1);
 /// Pause before a refusal that nothing but a change cures is tried again all the same.
 const HOPELESS: Duration = Duration::from_hours(1);
 
@@ -99,6 +108,116 @@ pub(super) fn pool(status: &mut TunePodStatus, state: NodePoolState, operation_u
     }
 }
 
+/// An operation that the provider accepted is written down, so that its end can be waited for.
+pub(super) fn operation_accepted(
+    status: &mut TunePodStatus,
+    request: PoolRequest,
+    url: Option<&str>,
+    now: Timestamp,
+) {
+    let (Some(pool), Some(url)) = (status.node_pool.as_mut(), url) else {
+        return;
+    };
+    let id = operation_id(url);
+    // One that is too long for the status is known by its id, and cannot be watched.
+    let kept = Some(url.to_owned()).filter(|url| url.chars().count() <= MAX_URL);
+    if pool
+        .operations
+        .iter()
+        .any(|known| known.id == id && known.ended_at.is_none() && known.url == kept)
+    {
+        return;
+    }
+    if pool.operations.len() >= MAX_OPERATIONS {
+        // The oldest that is over; if none is, the oldest: so many never run at once.
+        let over = pool.operations.iter().position(|known| known.ended_at.is_some());
+        pool.operations.remove(over.unwrap_or(0));
+    }
+    pool.operations.push(PoolOperation {
+        request,
+        id,
+        url: kept,
+        accepted_at: Some(Time(now)),
+        ended_at: None,
+        outcome: None,
+    });
+}
+
+/// The last part of the path; what follows it is for whoever polls, and may be signed.
+fn operation_id(url: &str) -> String {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let id = path.rsplit('/').next().unwrap_or_default();
+    id.chars().take(128).collect()
+}
+
+/// Whether the operation that is written down at the pool is still worth watching.
+pub(super) fn is_watched(pool: &NodePoolStatus, now: Timestamp) -> bool {
+    let known = pool
+        .operations
+        .iter()
+        .find(|known| known.url == pool.operation_url);
+    known.is_none_or(|known| is_within(known, UNWATCHED, now))
+}
+
+fn is_within(operation: &PoolOperation, limit: Duration, now: Timestamp) -> bool {
+    let until = operation.accepted_at.as_ref().map(|at| after(at.0, limit));
+    until.is_some_and(|until| now < until)
+}
+
+fn after(at: Timestamp, pause: Duration) -> Timestamp {
+    plus(at, i64::try_from(pause.as_secs()).unwrap_or(i64::MAX))
+}
+
+fn end(operation: &mut PoolOperation, word: &str, now: Timestamp) {
+    operation.ended_at = Some(Time(now));
+    operation.url = None;
+    operation.outcome = Some(word.chars().take(128).collect());
+}
+
+/// The pool that was asked for is there, finished or failed: whatever was to make it has ended.
+pub(super) fn creations_ended(status: &mut TunePodStatus, now: Timestamp) {
+    let operations = status.node_pool.iter_mut().flat_map(|pool| &mut pool.operations);
+    for made in operations.filter(|known| known.ended_at.is_none() && known.request == PoolRequest::Create) {
+        end(made, "PoolSettled", now);
+    }
+}
+
+/// Operations that were seen at their end.
+pub(super) fn operations_ended(
+    status: &mut TunePodStatus,
+    seen: &[(String, Result<OperationView, PoolError>)],
+    now: Timestamp,
+) {
+    let Some(pool) = status.node_pool.as_mut() else {
+        return;
+    };
+    for operation in pool
+        .operations
+        .iter_mut()
+        .filter(|known| known.ended_at.is_none())
+    {
+        let view = seen.iter().find(|(url, _)| Some(url) == operation.url.as_ref());
+        if let Some((_, Ok(OperationView::Ended(word)))) = view {
+            end(operation, word, now);
+        }
+    }
+    let is_over = |known: &PoolOperation| known.request == PoolRequest::Delete && known.ended_at.is_some();
+    let last = pool.operations.iter().rposition(is_over).unwrap_or(0);
+    for before in pool.operations.iter_mut().take(last) {
+        if before.ended_at.is_none() {
+            end(before, "Superseded", now);
+        }
+    }
+}
+
+/// An operation that may still run, and until when it is waited for at the latest.
+pub(super) fn open_operation(status: &TunePodStatus, now: Timestamp) -> Option<(&PoolOperation, Timestamp)> {
+    let known = status.node_pool.iter().flat_map(|pool| &pool.operations);
+    let mut open = known.filter(|one| one.ended_at.is_none() && is_within(one, UNTOLD, now));
+    let one = open.next()?;
+    Some((one, after(one.accepted_at.as_ref()?.0, UNTOLD)))
+}
+
 /// Why the provider is not asked: the pool was made at another one than this operator is configured for.
 pub(super) fn elsewhere(seen: &Observed) -> Option<String> {
     let pool = seen.tunepod.status.as_ref().and_then(|s| s.node_pool.as_ref())?;
@@ -118,6 +237,7 @@ pub(super) fn is_elsewhere(written: &str, configured: &str) -> bool {
 /// The pool has its nodes.
 pub(super) fn pool_ready(status: &mut TunePodStatus, generation: Option<i64>, now: Timestamp, name: &str) {
     pool(status, NodePoolState::Ready, None);
+    creations_ended(status, now);
     if let Some(pool) = status.node_pool.as_mut() {
         pool.failures = 0;
         pool.next_attempt_at = None;

@@ -1,7 +1,7 @@
 //! What ARM's answers mean for us, and what we ask it for. Pure.
 
 use super::LOOK_AGAIN;
-use crate::nodepool::{ANOTHERS, PoolError, PoolIntent, PoolView};
+use crate::nodepool::{OwnedPool, PoolError, PoolIntent, PoolView};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use trustbridge_api::condition::Reason;
@@ -60,9 +60,9 @@ pub(super) fn foreign(found: &AgentPool, pool: &PoolIntent) -> PoolError {
     // A pool that lost its tag may well be ours, and go on costing: nothing follows from it.
     let (code, message) = match found.owner_uid().filter(|uid| !uid.is_empty()) {
         Some(uid) => (
-            ANOTHERS,
+            "ForeignNodePool",
             format!(
-                "tag {TAG_UID} of node pool {name} must be '{ours}' and is '{uid}'; the pool is not touched: delete it, or its owner"
+                "tag {TAG_UID} of node pool {name} must be '{ours}' and is '{uid}'; the pool is not touched: set the tag back if it was changed, or delete the pool"
             ),
         ),
         None => (
@@ -116,6 +116,17 @@ pub(super) fn body(pool: &PoolIntent) -> AgentPool {
         },
         ..AgentPool::default()
     }
+}
+
+/// A pool with our tags; `None`: it is not of our making.
+pub(super) fn owned(pool: &AgentPool) -> Option<OwnedPool> {
+    let tag = |name: &str| pool.properties.tags.get(name).cloned().unwrap_or_default();
+    Some(OwnedPool {
+        name: pool.name.clone()?,
+        tunepod_uid: pool.owner_uid().filter(|uid| !uid.is_empty())?.to_owned(),
+        tunepod: tag(TAG_TUNEPOD),
+        order: tag(TAG_ORDER),
+    })
 }
 
 pub(super) fn refused(error: &ErrorBody) -> PoolError {
@@ -227,8 +238,7 @@ mod tests {
         bare.properties.tags.clear();
         let untagged = view(Some(bare), &intent(), None).unwrap_err();
         assert_eq!(untagged.class, Reason::ForeignNodePool);
-        assert!(!untagged.is_anothers() && untagged.message.contains("set the tag"));
-        assert!(foreign(&found("u2", "Succeeded"), &intent()).is_anothers());
+        assert!(untagged.message.contains("set the tag"));
     }
 
     #[test]

@@ -129,7 +129,7 @@ fn cases() -> Vec<Case> {
     cases.push(case!(
         "kept_records",
         "are_kept",
-        "usage records and invoices must not be deleted",
+        "usage records, invoices and wipe evidence must not be deleted",
         |g| record(
             g,
             "PATCH",

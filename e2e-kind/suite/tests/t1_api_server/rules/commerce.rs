@@ -1,6 +1,7 @@
 //! What seller and buyer agree on: SellerProfile and Quote.
 
 use super::{Rule, create, update};
+use crate::examples::SHA;
 use serde_json::{Value, json};
 
 /// Every rule of these kinds.
@@ -39,7 +40,7 @@ fn quote() -> Vec<Rule> {
         }
         json!({ "spec": spec })
     };
-    let answered = json!({"spec": {"resolution": {"decision": "issue"}}});
+    let answered = json!({"spec": {"resolution": {"decision": "issue", "draftDigest": SHA}}});
     let in_phase = |phase: &str| json!({"spec": {"instances": 2}, "status": {"phase": phase}});
     let signed = |digest: &str| json!({"status": {"phase": "Issued", "digest": digest, "signature": {"keyId": "k", "algorithm": "Ed25519", "value": "00"}}});
     vec![
@@ -66,7 +67,15 @@ fn quote() -> Vec<Rule> {
             "Quote",
             "`spec.resolution` must not be set before a person is needed: the seller answers what is `NeedsHuman`",
             json!({"spec": {"billingModel": "hourly"}}),
-            answered.clone(),
+            // Refused at the creation by this rule alone: the one of the digest compares with what was there.
+            json!({"spec": {"resolution": {"decision": "issue"}}}),
+        ),
+        update(
+            "Quote",
+            "`spec.resolution.draftDigest` must be set with decision 'issue': it is the `status.draftDigest` of what was looked at",
+            in_phase("NeedsHuman"),
+            json!({"spec": {"resolution": {"decision": "reject"}}}),
+            json!({"spec": {"resolution": {"decision": "issue"}}}),
         ),
         update(
             "Quote",

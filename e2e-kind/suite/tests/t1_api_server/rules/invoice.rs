@@ -1,12 +1,13 @@
-//! The rules of an Invoice.
+//! The rules of an Invoice and a credit note.
 
-use super::{Rule, update};
-use crate::examples::SHA;
+use super::{Rule, create, later, update};
+use crate::examples::{SHA, merged};
 use serde_json::{Value, json};
 
 /// Every rule of an Invoice.
 pub(super) fn rules() -> Vec<Rule> {
-    of_spec().into_iter().chain(of_status()).collect()
+    let all = [of_spec(), of_types(), of_payments(), of_credits(), of_status()];
+    all.into_iter().flatten().collect()
 }
 
 fn issued(total: i64) -> Value {
@@ -56,6 +57,128 @@ fn of_spec() -> Vec<Rule> {
             with("/status/phase", "Issued".into()),
             labelled,
             resolved("too late"),
+        ),
+    ]
+}
+
+/// The example as a credit note.
+fn note(amount: i64) -> Value {
+    json!({"spec": {"type": "creditNote", "basis": null, "credit": {
+        "org": "acme", "order": "o", "orderUid": "u", "currency": "USD", "invoice": "i", "invoiceDigest": SHA,
+        "invoiceTotalMinor": 175, "period": {"fromMs": 0, "toMs": 86_400_000}, "id": "cn-1", "earlierMinor": 0,
+        "amountMinor": amount, "reason": "an hour was ours",
+    }}})
+}
+
+fn of_types() -> Vec<Rule> {
+    let labelled = json!({"metadata": {"labels": {"note": "x"}}});
+    vec![
+        update(
+            "Invoice",
+            "`spec.type` must not change: an invoice never becomes a credit note",
+            json!({}),
+            labelled.clone(),
+            note(175),
+        ),
+        create(
+            "Invoice",
+            "`spec.basis` must be set of an invoice and `spec.credit` of a credit note, and never both",
+            note(175),
+            json!({"spec": {"type": "creditNote"}}),
+        ),
+        create(
+            "Invoice",
+            "`spec.resolution`, `spec.payments` and `spec.credits` must not be set of a credit note: it has no doubts, and nothing is paid or taken back of it",
+            note(175),
+            merged(
+                &note(175),
+                &json!({"spec": {"resolution": {"reason": "looked at"}}}),
+            ),
+        ),
+        update(
+            "Invoice",
+            "`credit` is frozen when the credit note is written down and must not change",
+            note(175),
+            labelled,
+            note(174),
+        ),
+    ]
+}
+
+fn payments(all: &[(&str, i64)]) -> Value {
+    let one = |(reference, amount): &(&str, i64)| json!({"reference": reference, "amountMinor": amount, "receivedOn": "2026-01-12"});
+    json!({"spec": {"payments": all.iter().map(one).collect::<Vec<_>>()}})
+}
+
+fn credits(all: &[(&str, i64)]) -> Value {
+    let one =
+        |(id, amount): &(&str, i64)| json!({"id": id, "amountMinor": amount, "reason": "an hour was ours"});
+    json!({"spec": {"credits": all.iter().map(one).collect::<Vec<_>>()}})
+}
+
+fn of_payments() -> Vec<Rule> {
+    let on = |day: &str| json!({"spec": {"payments": [{"reference": "trx-1", "amountMinor": 1, "receivedOn": day}]}});
+    vec![
+        create(
+            "Invoice",
+            "`spec.payments` and `spec.credits` must not be set before the invoice is issued: there is nothing to pay or to take back",
+            json!({}),
+            payments(&[("trx-1", 175)]),
+        ),
+        later(
+            "Invoice",
+            "`spec.payments` must keep every payment as it was recorded: add to the list",
+            vec![issued(175), payments(&[("trx-1", 100)])],
+            payments(&[("trx-1", 100), ("trx-2", 75)]),
+            payments(&[("trx-2", 75)]),
+        ),
+        update(
+            "Invoice",
+            "`reference` must not hold what may be the number of a card: give the bank's reference of the transfer",
+            issued(175),
+            payments(&[("TRX-2026-03-04-00170 of DE89370400440532013000", 175)]),
+            payments(&[("card 4111 1111 1111 1111", 175)]),
+        ),
+        update(
+            "Invoice",
+            "`receivedOn` must be a UTC date, e.g. '2026-03-04'",
+            issued(175),
+            on("2026-03-04"),
+            on("2026-13-04"),
+        ),
+    ]
+}
+
+fn of_credits() -> Vec<Rule> {
+    let notes = |amount: i64, digest: Option<&str>| {
+        let mut note =
+            json!({"id": "cn-1", "name": "i-credit-cn-1", "earlierMinor": 0, "amountMinor": amount});
+        if let Some(digest) = digest {
+            note["digest"] = digest.into();
+        }
+        json!({"status": {"creditNotes": [note]}})
+    };
+    vec![
+        later(
+            "Invoice",
+            "`spec.credits` must keep every credit as it was asked for: add to the list",
+            vec![issued(175), credits(&[("cn-1", 100)])],
+            credits(&[("cn-2", 75), ("cn-1", 100)]),
+            credits(&[("cn-1", 99)]),
+        ),
+        update(
+            "Invoice",
+            "`spec.credits` must not take back more than the invoice asks for",
+            issued(175),
+            credits(&[("cn-1", 100), ("cn-2", 75)]),
+            credits(&[("cn-1", 100), ("cn-2", 76)]),
+        ),
+        later(
+            "Invoice",
+            "`creditNotes` must keep every credit note as it was written down",
+            vec![issued(175), notes(100, None)],
+            notes(100, Some(SHA)),
+            notes(99, None),
         ),
     ]
 }

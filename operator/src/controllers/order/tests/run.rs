@@ -1,6 +1,8 @@
 //! From confirmed to active: TunePods, refusals, and quiet.
 
 use super::*;
+use trustbridge_api::{Access, labels};
+use trustbridge_kit::apply::FieldManager;
 
 #[test]
 fn active_means_that_all_that_were_ordered_are_ready() {
@@ -83,18 +85,41 @@ fn the_phase_follows_the_tunepods() {
 fn an_active_order_tells_how_to_call_and_is_quiet() {
     let mut seen = in_phase(OrderPhase::Provisioning);
     let mut ready = tunepod(TunePodPhase::Ready);
-    ready.status.as_mut().unwrap().url = Some("http://tp-order-1-0.tb-acme.svc:8000".to_owned());
+    let access = Access {
+        url: "https://tp-order-1-0.tb-acme.svc:8000".to_owned(),
+        ..Access::default()
+    };
+    ready.status.as_mut().unwrap().access = Some(access.clone());
     seen.tunepods = vec![ready];
     let active = decide(&seen, now()).status;
-    assert_eq!(
-        active.access.as_ref().unwrap().url,
-        "http://tp-order-1-0.tb-acme.svc:8000"
-    );
+    assert_eq!(active.access, Some(access));
     seen.order.status = Some(active);
     let again: Plan<OrderStatus> = decide(&seen, later(3600));
     assert!(again.writes.is_empty());
     let write = status_write(&seen.order, seen.order.status.as_ref(), &again.status);
     assert!(write.is_none(), "{write:?}");
+}
+
+#[test]
+fn a_word_that_asks_for_a_new_token_is_handed_on_once() {
+    let mut seen = in_phase(OrderPhase::Active);
+    seen.tunepods = vec![tunepod(TunePodPhase::Ready)];
+    let word = (labels::ROTATE_TOKEN.to_owned(), "2026-11".to_owned());
+    seen.order.metadata.annotations = Some([word.clone()].into());
+    let writes = decide(&seen, now()).writes;
+    let [Write::Apply(FieldManager::ORDER_ROTATION, built)] = writes.as_slice() else {
+        panic!("{writes:?}");
+    };
+    assert_eq!(
+        built.body["metadata"]["annotations"][labels::ROTATE_TOKEN],
+        "2026-11"
+    );
+    assert!(
+        built.body["metadata"]["uid"].is_string(),
+        "a namesake that came later is not touched"
+    );
+    seen.tunepods[0].metadata.annotations = Some([word].into());
+    assert!(decide(&seen, now()).writes.is_empty());
 }
 
 #[test]

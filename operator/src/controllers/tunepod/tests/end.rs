@@ -114,30 +114,6 @@ fn a_pool_is_deleted_until_the_provider_says_that_it_is_gone() {
         (Phase::Wiping, "False/ForeignNodePool"),
         "a pool that lost its tag may be ours"
     );
-    seen.pool_view = Some(Err(PoolError {
-        class: Reason::ForeignNodePool,
-        code: "ForeignNodePool".to_owned(),
-        ..quota()
-    }));
-    assert_eq!(
-        decide(&seen, now()).status.phase,
-        Phase::Wiped,
-        "somebody else's pool is not ours to wait for"
-    );
-    seen.pool_view = Some(Ok(PoolView::Ready));
-    let gone = Outcome {
-        pool: Some(Ok(PoolView::Absent)),
-        ..Outcome::default()
-    };
-    let plan = conclude(&seen, decide(&seen, now()), gone, now());
-    assert_eq!(
-        plan.status.phase,
-        Phase::Wiped,
-        "a provider that destroys nothing is done at once"
-    );
-    let mut never = in_phase(Phase::Wiping);
-    never.tunepod.status.as_mut().unwrap().node_pool = None;
-    assert_eq!(decide(&never, now()).status.phase, Phase::Wiped);
 }
 
 #[test]
@@ -148,6 +124,25 @@ fn the_finalizer_goes_last() {
         "the record stays until it is deleted"
     );
     seen.tunepod.metadata.deletion_timestamp = Some(Time(now()));
+    seen.is_ledger_owed = true;
+    assert!(
+        decide(&seen, now()).writes.is_empty(),
+        "its hours are nowhere else yet"
+    );
+    let waiting = decide(&seen, now()).status;
+    let words = &find(&waiting.conditions, ConditionType::Ready).unwrap().message;
+    assert!(words.contains("Order order-1"), "{words}");
+    seen.is_ledger_full = true;
+    let full = decide(&seen, now()).status;
+    let words = &find(&full.conditions, ConditionType::Ready).unwrap().message;
+    assert!(words.contains("no room"), "{words}");
+    seen.is_namespace_leaving = true;
+    assert_eq!(
+        decide(&seen, now()).writes.len(),
+        1,
+        "nobody bills there any more"
+    );
+    seen.is_ledger_owed = false;
     assert!(
         matches!(decide(&seen, now()).writes.as_slice(), [Write::Finalizers(_, _, _, list)] if list.is_empty())
     );

@@ -103,8 +103,8 @@ fn every_phase_moves_only_on_what_was_seen() {
         (
             Phase::Wiping,
             |s| s.pool_view = Some(Ok(PoolView::Absent)),
-            Phase::Wiped,
-            "False/Terminated",
+            Phase::Wiping,
+            "False/Terminating",
         ),
     ];
     for (from, change, to, ready) in table {
@@ -305,7 +305,7 @@ fn metering_begins_and_ends_with_the_phase() {
     );
     assert_eq!(
         opened.url.as_deref(),
-        Some("http://tp-order-1-0.tb-acme.svc:8000")
+        Some("https://tp-order-1-0.tb-acme.svc:8000")
     );
     seen.tunepod.status = Some(opened);
     seen.pod = None;

@@ -1,9 +1,12 @@
 //! A TunePod's decisions, as tables: what was seen and when, and what follows.
 
+mod access;
 mod end;
+mod evidence;
 mod life;
 mod rest;
 
+use super::access::AccessSight;
 use super::conclude::conclude;
 use super::decide::decide;
 use super::observe::{Observed, PodSight, Said, asks_provider, intent, sight};
@@ -11,6 +14,7 @@ use super::usage::Heard;
 use super::{build, status};
 use crate::controllers::execute::{Outcome, Plan, Write, status_write};
 use crate::nodepool::{PoolCall, PoolError, PoolView};
+use crate::public_port::PortAnswer;
 use crate::sentinel_port::SentinelReport;
 use crate::settings::tests::settings;
 use jiff::{SignedDuration, Timestamp};
@@ -63,9 +67,20 @@ pub(super) fn seen(tunepod: TunePod) -> Observed {
         looked_for_pod: false,
         pod: None,
         heard: Heard::default(),
+        access: AccessSight {
+            port: Some(PortAnswer::Accepted),
+            ..AccessSight::default()
+        },
         door: vec![],
         leftovers: vec![],
         settings: settings(),
+        makes_nodes: true,
+        observer: "arm-double".to_owned(),
+        operations: vec![],
+        attest: None,
+        earlier: vec![],
+        is_ledger_owed: false,
+        is_ledger_full: false,
     }
 }
 
@@ -93,6 +108,7 @@ pub(super) fn pod() -> PodSight {
         phase: "Running".to_owned(),
         is_ours: true,
         is_guarded: true,
+        is_keyed: true,
         ..PodSight::default()
     }
 }

@@ -5,6 +5,7 @@ use crate::examples::example;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::time::Duration;
+use trustbridge_e2e::install::NAMESPACE;
 
 impl Gate {
     /// A pod as the injector makes it, moved to the namespace that the webhooks leave out.
@@ -38,6 +39,13 @@ impl Gate {
             self.made("/api/v1/namespaces", &namespace).await?;
             self.until_account(&name).await?;
         }
+        // Of the operator's own rights those in the protected namespace are made by itself alone, and are not needed here.
+        let rights = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+            "metadata": {"name": "trustbridge-operator"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "trustbridge-operator-organisation"},
+            "subjects": [{"kind": "ServiceAccount", "name": "trustbridge-operator", "namespace": NAMESPACE}]});
+        let path = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/tb-{org}/rolebindings");
+        self.made(&path, &rights).await?;
         let mut tunepod = example("TunePod", TUNEPOD);
         *tunepod
             .pointer_mut("/spec/modelAssetRef/name")

@@ -60,8 +60,19 @@ pub fn config_map(namespace: &str, name: &str, who: Who) -> Ask {
 
 /// A Secret in the operator's own namespace.
 pub fn secret(name: &str, who: Who) -> Ask {
+    secret_in(NAMESPACE, name, who)
+}
+
+pub fn secret_in(namespace: &str, name: &str, who: Who) -> Ask {
     let object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}});
-    ask(who, "POST", core(NAMESPACE, "secrets"), object)
+    ask(who, "POST", core(namespace, "secrets"), object)
+}
+
+/// A Role that allows nothing.
+pub fn role(namespace: &str, name: &str, who: Who) -> Ask {
+    let object = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": name}, "rules": []});
+    let path = group("rbac.authorization.k8s.io", namespace, "roles");
+    ask(who, "POST", path, object)
 }
 
 pub fn binding(namespace: &str, role: &str, who: Who) -> Ask {

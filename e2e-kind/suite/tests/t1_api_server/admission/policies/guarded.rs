@@ -179,7 +179,13 @@ fn shape() -> Vec<Bend> {
             "belong_to_their_namespace",
             "must be in the protected namespace of the organisation of its TunePod",
             |p| {
-                p["metadata"]["annotations"]["trustbridge.io/tunepod"] = "tb-other/x".into();
+                // The same TunePod's name, so that its Secrets' names are right and the organisation alone is wrong.
+                let tunepod = &mut p["metadata"]["annotations"]["trustbridge.io/tunepod"];
+                let name = tunepod
+                    .as_str()
+                    .and_then(|t| t.split_once('/'))
+                    .map(|(_, name)| name);
+                *tunepod = format!("tb-other/{}", name.unwrap_or_default()).into();
             },
         ),
         elsewhere(
@@ -197,6 +203,14 @@ fn surroundings() -> Vec<Bend> {
             "must not share namespaces with the node or between its containers",
             |p| {
                 p["spec"]["shareProcessNamespace"] = true.into();
+            },
+        ),
+        bend(
+            "give_nobody_the_key_of_the_port",
+            "must be given to 'tb-sentinel' alone",
+            |p| {
+                let volume = json!({"name": "mine", "secret": {"secretName": "tp-x-tls"}});
+                push(p, "/spec/volumes", volume);
             },
         ),
         bend(

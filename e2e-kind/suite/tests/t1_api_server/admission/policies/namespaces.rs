@@ -3,7 +3,8 @@
 use super::super::gate::Who;
 use super::Case;
 use super::asks::{
-    binding, config_map, labels, labels_through, namespace, network_policy, plain, secret, token, whole_pod,
+    binding, config_map, labels, labels_through, namespace, network_policy, plain, role, secret, secret_in,
+    token, whole_pod,
 };
 use serde_json::json;
 
@@ -144,6 +145,20 @@ pub fn labels_and_operator() -> Vec<Case> {
             "the operator binds the ClusterRole 'trustbridge-buyer'",
             |g| binding(&g.own(), "trustbridge-buyer", Who::Operator),
             |g| binding(&g.bare(), "trustbridge-buyer", Who::Operator)
+        ),
+        case!(
+            "confined_operator",
+            "makes_no_role_but_that_of_tokens",
+            "the one Role that the operator makes is",
+            |g| role(&g.own(), "trustbridge-token-readers", Who::Operator),
+            |g| role(&g.own(), "another", Who::Operator)
+        ),
+        case!(
+            "confined_operator",
+            "writes_no_secret_of_an_organisation_but_those_of_access",
+            "the Secrets that the operator writes for an organisation",
+            |g| secret_in(&g.own(), "tp-x-token", Who::Operator),
+            |g| secret_in(&g.own(), "another", Who::Operator)
         ),
     ]
 }
