@@ -107,13 +107,13 @@ async fn rotate(lab: &Lab, purchase: &Purchase) -> Result<()> {
     let secret = serde_json::json!({"apiVersion": "v1", "kind": "Secret",
         "metadata": {"name": FOREIGN, "namespace": purchase.namespace()}, "stringData": {"token": before}});
     Kubectl::of(world).apply(&secret.to_string()).await?;
-    let word = format!("trustbridge.io/rotate-token={}", std::process::id());
+    let rotation = format!("trustbridge.io/rotate-token={}", std::process::id());
     let order = purchase.order.clone();
     let words = [
         "annotate",
         "order",
         &order,
-        &word,
+        &rotation,
         "--overwrite",
         "--namespace",
         &purchase.namespace(),

@@ -11,7 +11,7 @@
 //! that the create is the lock, and `spec.basis` is frozen in that one write. The second looks at invoices and bills
 //! them from their basis alone: lines, digest and signature come with the phase, in one write. A crash anywhere leaves
 //! either nothing, or a draft that the next look bills to the same lines. An issued invoice is followed by the same
-//! loop: its balance and phase are a function of spec, bill and day, see [`settlement`].
+//! loop: its balance and phase are a function of spec, bill and day, see `settlement.rs`.
 //!
 //! | Doubt | What follows |
 //! |---|---|
