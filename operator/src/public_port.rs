@@ -14,6 +14,7 @@ use rustls::pki_types::pem::PemObject as _;
 use std::error::Error;
 use std::net::IpAddr;
 use std::time::Duration;
+use trustbridge_kit::client::with_causes;
 use trustbridge_kit::conditions::cut;
 
 /// The sentinel's port for buyers.
@@ -87,7 +88,7 @@ fn enforced(nobodys: PortAnswer) -> PortAnswer {
 async fn ask_once(port: u16, question: &Question<'_>) -> PortAnswer {
     match tokio::time::timeout(PATIENCE, call(port, question)).await {
         Ok(Ok(status)) => answer_of(status),
-        Ok(Err(error)) => PortAnswer::Silent(in_words(error.as_ref())),
+        Ok(Err(error)) => PortAnswer::Silent(cut(&with_causes(error.as_ref()))),
         Err(_) => PortAnswer::Silent(format!("no answer within {} s", PATIENCE.as_secs())),
     }
 }
@@ -120,21 +121,6 @@ fn answer_of(status: u16) -> PortAnswer {
         401 => PortAnswer::Refused,
         other => PortAnswer::Silent(format!("it answers {other}")),
     }
-}
-
-/// An error with all its causes: of a failed connection the last one alone says why.
-fn in_words(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let more = inner.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = inner.source();
-    }
-    cut(&text)
 }
 
 #[cfg(test)]

@@ -5,11 +5,11 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use trustbridge_domain::audit::{Head, MAX_LINE_BYTES, Refusal, Summary, UnsignedTail, Verifier};
 
+use super::signed::{hexadecimal, is_signed, public_key};
 use crate::failure::Failure;
 use crate::report::{Report, lines, note};
 
@@ -152,12 +152,6 @@ fn read<C: Fn(&[u8; 32], &[u8], &[u8; 64]) -> bool>(
     }
 }
 
-fn is_signed(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
-    UnparsedPublicKey::new(&ED25519, key)
-        .verify(message, signature)
-        .is_ok()
-}
-
 /// The files of one log, the oldest first: those with the highest number behind their name.
 fn in_order(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut numbered: Vec<(u32, PathBuf)> = Vec::new();
@@ -272,10 +266,6 @@ fn report(files: &[PathBuf], summary: &Summary, pinned: bool) -> Result<Report, 
     Report::new(lines(&rows), &document)
 }
 
-fn public_key(text: &str) -> Result<String, String> {
-    hexadecimal(text, "an Ed25519 public key of 64 hexadecimal characters")
-}
-
 fn head(text: &str) -> Result<Head, String> {
     let rule = "must be SEQ:HASH, as /status of the sentinel and this command print it";
     let (seq, hash) = text.split_once(':').ok_or(rule)?;
@@ -283,14 +273,6 @@ fn head(text: &str) -> Result<Head, String> {
         seq: seq.parse().map_err(|_| rule)?,
         hash: hexadecimal(hash, "HASH of 64 hexadecimal characters")?,
     })
-}
-
-fn hexadecimal(text: &str, what: &str) -> Result<String, String> {
-    if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        Ok(text.to_ascii_lowercase())
-    } else {
-        Err(format!("must be {what}"))
-    }
 }
 
 #[cfg(test)]

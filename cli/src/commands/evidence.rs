@@ -6,12 +6,9 @@ use clap::ValueEnum;
 use serde_json::json;
 use trustbridge_domain::wipe::{Printed, Verdict, verify as judge};
 
-use super::invoice::{is_signed, public_key};
+use super::signed::{is_signed, public_key, read, right, signer};
 use crate::failure::Failure;
 use crate::report::{Report, lines};
-
-/// Longest file that is read, in bytes: objects of the API server are shorter.
-const MAX_BYTES: u64 = 4 << 20;
 
 /// Arguments of `evidence`.
 #[derive(clap::Args)]
@@ -49,41 +46,14 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
 }
 
 fn verify(args: &Args) -> Result<Report, Failure> {
-    let path = &args.file;
-    let failed = |error| Failure::file("reading", path, &error);
-    let length = std::fs::metadata(path).map_err(failed)?.len();
-    if length > MAX_BYTES {
-        return Err(Failure::data(format!(
-            "{}: {length} bytes: a WipeEvidence has at most {MAX_BYTES}; give the object alone",
-            path.display()
-        )));
-    }
-    let text = std::fs::read_to_string(path).map_err(failed)?;
-    // JSON is YAML, too.
-    let printed: Printed = serde_saphyr::from_str(&text).map_err(|error| {
-        Failure::data(format!(
-            "{}: no WipeEvidence: {error}; give what `kubectl get wipeevidence NAME -o yaml` prints",
-            path.display()
-        ))
-    })?;
+    let printed: Printed = read(&args.file, "WipeEvidence")?;
     let verdict = judge(&printed, &args.public_key, is_signed);
-    if verdict.findings.is_empty() {
-        return report(&verdict, !args.public_key.is_empty());
-    }
-    Err(Failure::data(format!(
-        "{}: {} findings: {}; it is evidence of nothing before the seller has explained them",
-        path.display(),
-        verdict.findings.len(),
-        verdict.findings.join("; ")
-    )))
+    let consequence = "it is evidence of nothing before the seller has explained them";
+    right(&args.file, &verdict.findings, consequence)?;
+    report(&verdict, !args.public_key.is_empty())
 }
 
 fn report(verdict: &Verdict, pinned: bool) -> Result<Report, Failure> {
-    let by = if pinned {
-        "an expected key"
-    } else {
-        "a key that nobody vouched for: give --public-key"
-    };
     let rows = [
         ("evidence", verdict.name.clone()),
         ("tunepod", verdict.tune_pod.clone()),
@@ -93,7 +63,7 @@ fn report(verdict: &Verdict, pinned: bool) -> Result<Report, Failure> {
         ("not observed", verdict.not_observed.join("; ")),
         ("digest", verdict.digest.clone()),
         ("public key", verdict.public_key.clone()),
-        ("signed", format!("by {by}")),
+        ("signed", signer(pinned).to_owned()),
         ("result", "ok".to_owned()),
     ];
     let document = json!({

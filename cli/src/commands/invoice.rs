@@ -3,16 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use clap::ValueEnum;
 use serde_json::json;
 use trustbridge_domain::invoice::{Printed, Verdict, corrects, verify as judge};
 
+use super::signed::{self, is_signed, public_key, read, signer};
 use crate::failure::Failure;
 use crate::report::{Report, lines};
-
-/// Longest file that is read, in bytes: objects of the API server are shorter.
-const MAX_BYTES: u64 = 4 << 20;
 
 /// Arguments of `invoice`.
 #[derive(clap::Args)]
@@ -54,62 +51,23 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
 }
 
 fn verify(args: &Args) -> Result<Report, Failure> {
-    let printed = read(&args.file)?;
+    let printed: Printed = read(&args.file, "Invoice")?;
     let verdict = judge(&printed, &args.public_key, is_signed);
     right(&args.file, &verdict.findings)?;
     if let Some(path) = &args.invoice {
-        let invoice = read(path)?;
+        let invoice: Printed = read(path, "Invoice")?;
         right(path, &judge(&invoice, &args.public_key, is_signed).findings)?;
         right(&args.file, &corrects(&printed, &invoice))?;
     }
     report(&verdict, !args.public_key.is_empty(), args.invoice.is_some())
 }
 
-/// The document of a file.
-fn read(path: &Path) -> Result<Printed, Failure> {
-    let failed = |error| Failure::file("reading", path, &error);
-    let length = std::fs::metadata(path).map_err(failed)?.len();
-    if length > MAX_BYTES {
-        return Err(Failure::data(format!(
-            "{}: {length} bytes: an Invoice has at most {MAX_BYTES}; give the object alone",
-            path.display()
-        )));
-    }
-    let text = std::fs::read_to_string(path).map_err(failed)?;
-    // JSON is YAML, too.
-    serde_saphyr::from_str(&text).map_err(|error| {
-        Failure::data(format!(
-            "{}: no Invoice: {error}; give what `kubectl get invoice NAME -o yaml` prints",
-            path.display()
-        ))
-    })
-}
-
 fn right(path: &Path, findings: &[String]) -> Result<(), Failure> {
-    if findings.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::data(format!(
-        "{}: {} findings: {}; nothing of it should be paid before the seller has explained them",
-        path.display(),
-        findings.len(),
-        findings.join("; ")
-    )))
-}
-
-/// Whether the Ed25519 signature of `text` is of `key`.
-pub(super) fn is_signed(key: &[u8; 32], text: &[u8], signature: &[u8; 64]) -> bool {
-    UnparsedPublicKey::new(&ED25519, key)
-        .verify(text, signature)
-        .is_ok()
+    let consequence = "nothing of it should be paid before the seller has explained them";
+    signed::right(path, findings, consequence)
 }
 
 fn report(verdict: &Verdict, pinned: bool, beside: bool) -> Result<Report, Failure> {
-    let by = if pinned {
-        "an expected key"
-    } else {
-        "a key that nobody vouched for: give --public-key"
-    };
     let kind = if verdict.corrects.is_some() {
         "credit note"
     } else {
@@ -122,7 +80,7 @@ fn report(verdict: &Verdict, pinned: bool, beside: bool) -> Result<Report, Failu
         ("lines", format!("{}, each rated again", verdict.lines)),
         ("digest", verdict.digest.clone()),
         ("public key", verdict.public_key.clone()),
-        ("signed", format!("by {by}")),
+        ("signed", signer(pinned).to_owned()),
         ("result", "ok".to_owned()),
     ];
     if let Some(invoice) = &verdict.corrects {
@@ -139,27 +97,4 @@ fn report(verdict: &Verdict, pinned: bool, beside: bool) -> Result<Report, Failu
         "public_key": verdict.public_key, "public_keys_checked": pinned, "result": "ok"
     });
     Report::new(lines(&rows), &document)
-}
-
-/// An Ed25519 public key in hex.
-pub(super) fn public_key(text: &str) -> Result<String, String> {
-    if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        Ok(text.to_ascii_lowercase())
-    } else {
-        Err("must be an Ed25519 public key of 64 hexadecimal characters".to_owned())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::public_key;
-
-    #[test]
-    fn keys_are_read_strictly() {
-        let key = "AB".repeat(32);
-        assert_eq!(public_key(&key).unwrap(), key.to_lowercase());
-        for text in ["", "00", &format!("{}x", &key[1..])] {
-            assert!(public_key(text).is_err(), "{text}");
-        }
-    }
 }

@@ -1,4 +1,5 @@
-//! One module for each command: its arguments, what it does, what it prints.
+//! One module for each command: its arguments, what it does, what it prints; and `signed`, what those about signed
+//! documents share.
 
 pub(crate) mod audit;
 pub(crate) mod build;
@@ -14,5 +15,6 @@ pub(crate) mod package;
 pub(crate) mod publish;
 pub(crate) mod register;
 pub(crate) mod sample_model;
+mod signed;
 pub(crate) mod upload;
 pub(crate) mod verify;

@@ -40,6 +40,7 @@ pub mod quote;
 pub mod rating;
 pub mod rational;
 pub mod sentinel;
+mod signature;
 pub mod termination;
 pub mod usage;
 pub mod vm_size;

@@ -41,19 +41,24 @@ pub async fn connect() -> Result<Client, Error> {
 pub fn words(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => format!("{} (HTTP {} {})", status.message, status.code, status.reason),
-        other => {
-            let mut text = other.to_string();
-            let mut cause = std::error::Error::source(other);
-            while let Some(next) = cause {
-                let words = next.to_string();
-                if !text.contains(&words) {
-                    text = format!("{text}: {words}");
-                }
-                cause = next.source();
-            }
-            text
-        }
+        other => with_causes(other),
     }
+}
+
+/// An error with all its causes: of a failed connection the last one alone says why. What was said is not repeated.
+#[must_use]
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let words = next.to_string();
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = next.source();
+    }
+    text
 }
 
 #[cfg(test)]

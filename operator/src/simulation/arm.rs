@@ -92,37 +92,25 @@ impl Azure {
     }
 
     pub(super) async fn late_put_lands(&self) {
-        let request = Request::post("/_double/land")
-            .body(Body::empty())
-            .expect("a request");
-        let body = self
-            .ask(request)
-            .await
-            .into_body()
-            .collect()
-            .await
-            .expect("a body");
-        assert_eq!(body.to_bytes(), r#"{"landed":true}"#);
+        let body = self.read(Request::post("/_double/land")).await;
+        assert_eq!(body, r#"{"landed":true}"#);
     }
 
     /// Names of the pools that are there.
     pub(super) async fn pools(&self) -> Vec<String> {
-        let request = Request::get("/_double/ledger")
-            .body(Body::empty())
-            .expect("a request");
-        let body = self
-            .ask(request)
-            .await
-            .into_body()
-            .collect()
-            .await
-            .expect("a body");
-        let ledger: Value = serde_json::from_slice(&body.to_bytes()).expect("the ledger");
+        let body = self.read(Request::get("/_double/ledger")).await;
+        let ledger: Value = serde_json::from_slice(&body).expect("the ledger");
         let pools = ledger["pools"].as_array().expect("pools");
         pools
             .iter()
             .map(|pool| pool["name"].as_str().unwrap_or_default().to_owned())
             .collect()
+    }
+
+    /// What the double says of itself there.
+    async fn read(&self, of: axum::http::request::Builder) -> Bytes {
+        let answer = self.ask(of.body(Body::empty()).expect("a request")).await;
+        answer.into_body().collect().await.expect("a body").to_bytes()
     }
 
     async fn ask(&self, request: Request) -> Response {

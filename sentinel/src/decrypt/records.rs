@@ -5,7 +5,9 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::oneshot;
 use trustbridge_tbenc::{self as tbenc, HEADER_BYTES, Header, Key, Opener, Place, check_size};
 use zeroize::Zeroizing;
 
@@ -46,19 +48,28 @@ pub(super) struct Feed {
     /// Where wiped buffers go back.
     pub(super) spent: Sender<Zeroizing<Vec<u8>>>,
     /// How it ended.
-    pub(super) outcome: tokio::task::JoinHandle<Result<(), Error>>,
+    pub(super) outcome: oneshot::Receiver<Result<(), Error>>,
 }
 
-/// Begins to read the file.
+/// Begins to read the file, in a thread of its own. It waits for bytes to land, and what lands is written by the
+/// runtime's pool: files that waited in the pool's threads, one each, could leave none for that.
 pub(super) fn feed(job: &Job) -> Feed {
     let (send, plaintext) = mpsc::channel(1);
     let (spent, buffers) = mpsc::channel(4);
+    let (end, outcome) = oneshot::channel();
     let reading = Reading {
         file: job.file.clone(),
+        chunk_bytes: job.chunk_bytes,
+        key: job.key.clone(),
+        runtime: Handle::current(),
         send,
         buffers,
     };
-    let outcome = tokio::spawn(reading.run(job.chunk_bytes, job.key.clone()));
+    // Nobody waits for the outcome of a file whose reader is gone.
+    let work = move || drop(end.send(reading.run()));
+    if let Err(error) = std::thread::Builder::new().name("records".to_owned()).spawn(work) {
+        tracing::error!(file = job.file.shown(), %error, "there is no thread to open it in");
+    }
     Feed {
         plaintext,
         spent,
@@ -68,112 +79,90 @@ pub(super) fn feed(job: &Job) -> Feed {
 
 struct Reading {
     file: AssetFile,
+    chunk_bytes: u32,
+    key: Arc<Key>,
+    runtime: Handle,
     send: Sender<Plaintext>,
     buffers: Receiver<Zeroizing<Vec<u8>>>,
 }
 
 impl Reading {
-    /// Waits as a task and works in the pool. What lands is written by the same pool: files that wait in its threads,
-    /// one each, could leave none for that.
-    async fn run(mut self, chunk_bytes: u32, key: Arc<Key>) -> Result<(), Error> {
-        let file = self.file.clone();
-        let source = in_pool(move || source_of(&file, chunk_bytes)).await?;
+    fn run(mut self) -> Result<(), Error> {
+        let mut source = self.source()?;
         let mut end = HEADER_BYTES as u64;
-        if !self.landed(end).await? {
+        if !self.landed(end)? {
             return Ok(());
         }
-        let file = self.file.clone();
-        let mut open = in_pool(move || Open::begin(file, source, chunk_bytes, &key)).await?;
-        while open.opener.next_record_bytes() > 0 {
-            end += open.opener.next_record_bytes() as u64;
-            if !self.landed(end).await? {
+        let mut opener = self.opener(&mut source)?;
+        while opener.next_record_bytes() > 0 {
+            end += opener.next_record_bytes() as u64;
+            if !self.landed(end)? {
                 return Ok(());
             }
-            let buffer = self.buffers.try_recv().unwrap_or_default();
-            let text;
-            (open, text) = in_pool(move || {
-                let text = open.next_text(buffer)?;
-                Ok((open, text))
-            })
-            .await?;
+            let text = self.next_text(&mut opener, &mut source)?;
             // The last text goes out only when nothing follows it and the digest of all of it stands.
-            if open.opener.next_record_bytes() == 0 && !self.verified().await? {
+            if opener.next_record_bytes() == 0 && !self.verified()? {
                 return Ok(());
             }
-            if self.send.send(text).await.is_err() {
+            if self.send.blocking_send(text).is_err() {
                 // The writer lost its reader.
                 return Ok(());
             }
         }
         // A file without a record has a digest too.
-        self.verified().await?;
-        open.opener.finish().map_err(|error| Error::of(&self.file, error))
+        self.verified()?;
+        opener.finish().map_err(|error| Error::of(&self.file, error))
     }
 
     /// Waits until so much of the file has landed. False when the writer lost its reader before.
-    async fn landed(&self, bytes: u64) -> Result<bool, Error> {
+    fn landed(&self, bytes: u64) -> Result<bool, Error> {
         let mut follow = self.file.follow.clone();
-        self.wait(follow.landed(bytes)).await
+        self.wait(follow.landed(bytes))
     }
 
     /// Waits until the digest of the file stands. False when the writer lost its reader before.
-    async fn verified(&self) -> Result<bool, Error> {
+    fn verified(&self) -> Result<bool, Error> {
         let mut follow = self.file.follow.clone();
-        self.wait(follow.verified()).await
+        self.wait(follow.verified())
     }
 
-    async fn wait(&self, follow: impl Future<Output = Result<(), Abandoned>>) -> Result<bool, Error> {
-        let waited = tokio::select! {
-            biased;
-            waited = follow => waited.map(|()| true),
-            () = self.send.closed() => Ok(false),
-        };
+    fn wait(&self, follow: impl Future<Output = Result<(), Abandoned>>) -> Result<bool, Error> {
+        let waited = self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                waited = follow => waited.map(|()| true),
+                () = self.send.closed() => Ok(false),
+            }
+        });
         waited.map_err(|Abandoned| Error::abandoned(&self.file))
     }
-}
 
-async fn in_pool<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(Error::io("decrypting", io::Error::other(error))))
-}
+    /// The ciphertext, if it is as long as it must be.
+    fn source(&self) -> Result<File, Error> {
+        let io = |error| self.failed(error);
+        let source = File::open(&self.file.local).map_err(io)?;
+        let length = source.metadata().map_err(io)?.len();
+        check_size(length, self.file.plaintext_bytes, self.chunk_bytes)
+            .map_err(|error| Error::of(&self.file, error))?;
+        Ok(source)
+    }
 
-/// The ciphertext, if it is as long as it must be.
-fn source_of(file: &AssetFile, chunk_bytes: u32) -> Result<File, Error> {
-    let io = |error| Error::io(file.local.display().to_string(), error);
-    let source = File::open(&file.local).map_err(io)?;
-    let length = source.metadata().map_err(io)?.len();
-    check_size(length, file.plaintext_bytes, chunk_bytes).map_err(|error| Error::of(file, error))?;
-    Ok(source)
-}
-
-/// A file whose header is read.
-struct Open {
-    file: AssetFile,
-    source: File,
-    opener: Opener,
-}
-
-impl Open {
-    fn begin(file: AssetFile, mut source: File, chunk_bytes: u32, key: &Arc<Key>) -> Result<Self, Error> {
-        let wrong = |error| Error::of(&file, error);
+    /// What opens its records, from its header.
+    fn opener(&self, source: &mut File) -> Result<Opener, Error> {
+        let wrong = |error| Error::of(&self.file, error);
         let mut header = [0; HEADER_BYTES];
         source
             .read_exact(&mut header)
-            .map_err(|error| Error::io(file.local.display().to_string(), error))?;
+            .map_err(|error| self.failed(error))?;
         let header = Header::parse(&header).map_err(wrong)?;
-        header.expect_chunk_bytes(chunk_bytes).map_err(wrong)?;
-        let opener = {
-            let key = file_key(key, &file)?;
-            Opener::new(&key, header, file.plaintext_bytes).map_err(wrong)?
-        };
-        Ok(Self { file, source, opener })
+        header.expect_chunk_bytes(self.chunk_bytes).map_err(wrong)?;
+        let key = file_key(&self.key, &self.file)?;
+        Opener::new(&key, header, self.file.plaintext_bytes).map_err(wrong)
     }
 
-    fn next_text(&mut self, mut record: Zeroizing<Vec<u8>>) -> Result<Plaintext, Error> {
-        let Self { file, source, opener } = self;
-        let wrong = |error| Error::of(file, error);
+    fn next_text(&mut self, opener: &mut Opener, source: &mut File) -> Result<Plaintext, Error> {
+        let wrong = |error| Error::of(&self.file, error);
+        let mut record = self.buffers.try_recv().unwrap_or_default();
         record.resize(opener.next_record_bytes(), 0);
         read_record(source, &mut record, opener.next_index()).map_err(wrong)?;
         let text = opener.open_record(&mut record).map(|text| text.len());
@@ -182,6 +171,10 @@ impl Open {
             finish(opener, source).map_err(wrong)?;
         }
         Ok(Plaintext { record, bytes })
+    }
+
+    fn failed(&self, error: io::Error) -> Error {
+        Error::io(self.file.local.display().to_string(), error)
     }
 }
 

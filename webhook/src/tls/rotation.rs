@@ -15,6 +15,7 @@ use rustls::sign::CertifiedKey;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use trustbridge_kit::client::with_causes;
 
 /// Between two looks once all is well; the Secret is watched besides.
 const CALM: Duration = Duration::from_secs(30);
@@ -134,7 +135,7 @@ pub(crate) async fn request(
     path: &str,
     body: Option<String>,
 ) -> Result<String, Error> {
-    let failed = |error: &dyn std::error::Error| Error::SelfCall(chain(error));
+    let failed = |error: &dyn std::error::Error| Error::SelfCall(with_causes(error));
     let mut roots = Vec::new();
     for certificate in CertificateDer::pem_slice_iter(bundle) {
         roots.push(certificate?.to_vec());
@@ -159,19 +160,4 @@ pub(crate) async fn request(
         .await
         .map_err(|e| failed(&e))?;
     answer.map_err(|e| failed(&e))
-}
-
-/// An error with all its causes: of a failed connection the last one alone says why.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let more = inner.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = inner.source();
-    }
-    text
 }

@@ -66,7 +66,7 @@ pub(super) fn without(invoice: &Value, path: &str) -> Value {
 }
 
 /// Every part of an invoice that the seller answers for.
-pub(super) const SIGNED: [&str; 8] = [
+const SIGNED: [&str; 8] = [
     "/metadata/name",
     "/metadata/namespace",
     "/spec",
@@ -76,6 +76,20 @@ pub(super) const SIGNED: [&str; 8] = [
     "/status/signature",
     "/status/summary",
 ];
+
+/// Every value that the seller answers for, changed and taken out, one at a time; with what was done.
+pub(super) fn single_changes(right: &Value, random: &mut Random) -> Vec<(String, Value)> {
+    let (mut paths, mut changed) = (Vec::new(), Vec::new());
+    for path in SIGNED {
+        leaves(right, path, &mut paths);
+    }
+    for path in paths {
+        let value = other(right.pointer(&path).unwrap(), random);
+        changed.push((format!("{path} changed"), with(right, &path, value)));
+        changed.push((format!("{path} gone"), without(right, &path)));
+    }
+    changed
+}
 
 /// Each of these invoices, with what was done to it, is refused in Rust and in Python.
 pub(super) fn both_find(dir: &Path, changed: &[(String, Value)], seed: u64) {
@@ -98,15 +112,7 @@ fn every_single_change_is_found_by_both_verifiers() {
     assert_eq!(python(dir.path(), &right), ["ok", "ok"]);
     for right in right {
         assert_eq!(found(&right), Vec::<String>::new());
-        let mut paths = Vec::new();
-        for path in SIGNED {
-            leaves(&right, path, &mut paths);
-        }
-        for path in paths {
-            let value = other(right.pointer(&path).unwrap(), &mut random);
-            changed.push((format!("{path} changed"), with(&right, &path, value)));
-            changed.push((format!("{path} gone"), without(&right, &path)));
-        }
+        changed.extend(single_changes(&right, &mut random));
     }
     both_find(dir.path(), &changed, seed);
     println!(

@@ -9,7 +9,7 @@ use trustbridge_domain::calendar::parse_date;
 use trustbridge_domain::invoice::Credit;
 use trustbridge_domain::money::minor_to_decimal;
 
-use super::changes::{Random, SIGNED, both_find, leaves, other, with, without};
+use super::changes::{Random, both_find, leaves, other, single_changes, with};
 use super::{found, hours, issued, months, python, sign};
 use crate::support::{fails, json as told, ok};
 
@@ -113,15 +113,7 @@ fn every_single_change_of_a_credit_note_is_found_by_both_verifiers() {
     let key = Ed25519KeyPair::generate().unwrap();
     let right = note(&issued(&hours(), &key), "cn-1", 100, 215, &key);
     assert_eq!(found(&right), Vec::<String>::new());
-    let (mut paths, mut changed) = (Vec::new(), Vec::new());
-    for path in SIGNED {
-        leaves(&right, path, &mut paths);
-    }
-    for path in paths {
-        let value = other(right.pointer(&path).unwrap(), &mut random);
-        changed.push((format!("{path} changed"), with(&right, &path, value)));
-        changed.push((format!("{path} gone"), without(&right, &path)));
-    }
+    let mut changed = single_changes(&right, &mut random);
     for more in [json!({"resolution": {"reason": "x"}}), json!({"basis": hours()})] {
         let mut both = right.clone();
         let spec = both["spec"].as_object_mut().unwrap();

@@ -1,7 +1,6 @@
 //! Whether an invoice is what its basis comes to, and what its seller signed; the same of a credit note.
 
 mod credit;
-mod signature;
 
 pub use credit::corrects;
 
@@ -10,9 +9,9 @@ use super::credit::{Credit, SIGNED_CREDIT_KIND};
 use crate::calendar::{date_of_ms, parse_date};
 use crate::canonical::CanonicalError;
 use crate::money::minor_to_decimal;
+use crate::signature::Signed;
 use serde::Deserialize;
 use serde_json::Value;
-use signature::sign;
 
 /// An invoice as `kubectl get -o yaml` or `-o json` prints it; what is not signed is left out.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -111,8 +110,9 @@ enum Cause {
     Credit(Box<Credit>),
 }
 
-/// Rates the invoice again from its basis, or the credit note from its credit, and checks digest and signature. `keys` are the seller's, in lower-case hex;
-/// none: whichever signed it. `is_signed` says whether the signature of a text is of a key.
+/// Rates the invoice again from its basis, or the credit note from its credit, and checks digest and signature. `keys`
+/// are the seller's, in lower-case hex; none: whichever signed it. `is_signed` says whether the signature of a text is
+/// of a key.
 #[must_use]
 pub fn verify(
     printed: &Printed,
@@ -123,17 +123,32 @@ pub fn verify(
         name: printed.metadata.name.clone(),
         ..Verdict::default()
     };
-    match understood(printed) {
+    let kind = match understood(printed) {
         Ok((Cause::Invoice(basis), bill)) => {
             judge(&mut verdict, printed, &basis, &bill);
-            sign(&mut verdict, printed, SIGNED_KIND, keys, is_signed);
+            SIGNED_KIND
         }
         Ok((Cause::Credit(credit), bill)) => {
             credit::judge(&mut verdict, printed, &credit, &bill);
-            sign(&mut verdict, printed, SIGNED_CREDIT_KIND, keys, is_signed);
+            SIGNED_CREDIT_KIND
         }
-        Err(finding) => verdict.findings.push(finding),
-    }
+        Err(finding) => {
+            verdict.findings.push(finding);
+            return verdict;
+        }
+    };
+    let status = &printed.status;
+    let signed = Signed {
+        at: "status",
+        kind,
+        digest: status.digest.as_deref().unwrap_or_default(),
+        public_key: status.public_key.as_deref().unwrap_or_default(),
+        key_id: &status.signature.key_id,
+        algorithm: &status.signature.algorithm,
+        value: &status.signature.value,
+    };
+    verdict.findings.extend(signed.findings(keys, is_signed));
+    signed.public_key.clone_into(&mut verdict.public_key);
     verdict
 }
 

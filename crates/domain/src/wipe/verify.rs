@@ -1,11 +1,9 @@
 //! Whether evidence is what its steps come to, and what its seller signed.
 
 use super::{Document, SIGNED_KIND, WipeRecord, method, name, not_observed};
-use crate::canonical::signed_text;
-use data_encoding::HEXLOWER;
+use crate::signature::Signed;
 use serde::Deserialize;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 /// Evidence as `kubectl get -o yaml` or `-o json` prints it; what is not signed is left out.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -86,7 +84,16 @@ pub fn verify(
         Ok(record) => judge(&mut verdict, printed, &record),
         Err(finding) => verdict.findings.push(finding),
     }
-    sign(&mut verdict, printed, keys, is_signed);
+    let signed = Signed {
+        at: "spec",
+        kind: SIGNED_KIND,
+        digest: &printed.spec.digest,
+        public_key: &printed.spec.public_key,
+        key_id: &printed.spec.signature.key_id,
+        algorithm: &printed.spec.signature.algorithm,
+        value: &printed.spec.signature.value,
+    };
+    verdict.findings.extend(signed.findings(keys, is_signed));
     verdict
 }
 
@@ -150,47 +157,4 @@ fn judge(verdict: &mut Verdict, printed: &Printed, record: &WipeRecord) {
             .findings
             .push(format!("there is no digest of it: {error}")),
     }
-}
-
-fn sign(
-    verdict: &mut Verdict,
-    printed: &Printed,
-    keys: &[String],
-    is_signed: impl Fn(&[u8; 32], &[u8], &[u8; 64]) -> bool,
-) {
-    let Spec {
-        digest,
-        public_key,
-        signature,
-        ..
-    } = &printed.spec;
-    let known: Option<[u8; 32]> = bytes(public_key);
-    let given: Option<[u8; 64]> = bytes(&signature.value);
-    let text = signed_text(SIGNED_KIND, digest);
-    let holds = known
-        .zip(given)
-        .is_some_and(|(key, value)| is_signed(&key, text.as_bytes(), &value));
-    if !holds || signature.algorithm != "Ed25519" {
-        verdict.findings.push(format!(
-            "`spec.signature` ({}) is not the signature of `spec.digest` by the key '{public_key}'",
-            signature.algorithm
-        ));
-    }
-    // First 16 hex digits of SHA-256 of the public key.
-    let id = known.map(|key| HEXLOWER.encode(&Sha256::digest(key)));
-    if id.as_ref().and_then(|id| id.get(..16)) != Some(&signature.key_id) {
-        verdict.findings.push(format!(
-            "`spec.signature.keyId` is '{}', which is not the id of `spec.publicKey`",
-            signature.key_id
-        ));
-    }
-    if !keys.is_empty() && !keys.contains(public_key) {
-        verdict.findings.push(format!(
-            "`spec.publicKey` is '{public_key}', which is none of the keys that were given"
-        ));
-    }
-}
-
-fn bytes<const N: usize>(hex: &str) -> Option<[u8; N]> {
-    HEXLOWER.decode(hex.as_bytes()).ok()?.try_into().ok()
 }

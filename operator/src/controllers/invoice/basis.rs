@@ -1,7 +1,7 @@
 //! Everything that an invoice follows from, out of an order, its TunePods and its usage records. Pure.
 
 use super::Account;
-use crate::controllers::order::ledger;
+use crate::controllers::order::ledger::{self, intervals};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
@@ -313,14 +313,6 @@ fn folded(mut doubts: Vec<String>) -> Vec<String> {
         doubts.push(format!("and {more} more"));
     }
     doubts
-}
-
-fn intervals(tunepod: &TunePod) -> &[MeteredInterval] {
-    tunepod
-        .status
-        .as_ref()
-        .map(|s| s.intervals.as_slice())
-        .unwrap_or_default()
 }
 
 fn ms(time: &Time) -> i64 {

@@ -134,7 +134,8 @@ fn instance<'a>(status: Option<&'a OrderStatus>, name: &str) -> Option<&'a Order
     status?.instances.iter().find(|kept| kept.name == name)
 }
 
-fn intervals(tunepod: &TunePod) -> &[MeteredInterval] {
+/// What a TunePod metered itself.
+pub(crate) fn intervals(tunepod: &TunePod) -> &[MeteredInterval] {
     tunepod
         .status
         .as_ref()

@@ -279,17 +279,24 @@ fn a_person_prices_what_has_no_price() {
     assert_eq!(said(&rejected), (QuotePhase::Rejected, "SellerRefused"));
 }
 
-#[test]
-fn a_person_approves_a_sum_and_names_a_machine() {
+/// More disk than any machine is known to have, at a price; `limit`: from which sum a month needs a person.
+fn wants_a_disk(limit: Option<i64>) -> Observed {
     let mut seen = asked(
         vec![offer(&json!({"storageFit": "strict"}))],
         &json!({"requirements": {"storage": {"scratch_nvme_gb": 5000}}}),
     );
-    if let Ok(seller) = &mut seen.seller {
-        seller.profile.approval_limits.month_minor = Some(1);
-        let disk = json!({"sku": "NVMe-AddOn-2TB", "priceMinor": 25_000, "nvmeGb": 2000});
-        seller.profile.use_cases[0].add_ons = vec![serde_json::from_value(disk).unwrap()];
-    }
+    let Ok(seller) = &mut seen.seller else {
+        panic!("there is a seller")
+    };
+    seller.profile.approval_limits.month_minor = limit;
+    let disk = json!({"sku": "NVMe-AddOn-2TB", "priceMinor": 25_000, "nvmeGb": 2000});
+    seller.profile.use_cases[0].add_ons = vec![serde_json::from_value(disk).unwrap()];
+    seen
+}
+
+#[test]
+fn a_person_approves_a_sum_and_names_a_machine() {
+    let mut seen = wants_a_disk(Some(1));
     let status = decide(&seen, now()).status;
     assert_eq!(said(&status), (QuotePhase::NeedsHuman, "NeedsHuman"));
     let why = status.needs_human.join(" ");
@@ -315,14 +322,7 @@ fn a_person_approves_a_sum_and_names_a_machine() {
 /// Everything has its price and no limit is hit: the machine alone is asked for.
 #[test]
 fn a_person_names_the_machine_of_what_is_priced() {
-    let mut seen = asked(
-        vec![offer(&json!({"storageFit": "strict"}))],
-        &json!({"requirements": {"storage": {"scratch_nvme_gb": 5000}}}),
-    );
-    if let Ok(seller) = &mut seen.seller {
-        let disk = json!({"sku": "NVMe-AddOn-2TB", "priceMinor": 25_000, "nvmeGb": 2000});
-        seller.profile.use_cases[0].add_ons = vec![serde_json::from_value(disk).unwrap()];
-    }
+    let mut seen = wants_a_disk(None);
     let status = decide(&seen, now()).status;
     assert_eq!(said(&status), (QuotePhase::NeedsHuman, "NeedsHuman"));
     assert_eq!(status.needs_human.len(), 1, "{:?}", status.needs_human);
@@ -363,15 +363,7 @@ fn a_draft_of_a_version_without_digests_gets_one() {
 
 #[test]
 fn an_answer_to_another_draft_is_not_taken() {
-    let mut seen = asked(
-        vec![offer(&json!({"storageFit": "strict"}))],
-        &json!({"requirements": {"storage": {"scratch_nvme_gb": 5000}}}),
-    );
-    if let Ok(seller) = &mut seen.seller {
-        seller.profile.approval_limits.month_minor = Some(1);
-        let disk = json!({"sku": "NVMe-AddOn-2TB", "priceMinor": 25_000, "nvmeGb": 2000});
-        seller.profile.use_cases[0].add_ons = vec![serde_json::from_value(disk).unwrap()];
-    }
+    let mut seen = wants_a_disk(Some(1));
     let first = decide(&seen, now()).status;
     assert_eq!(said(&first), (QuotePhase::NeedsHuman, "NeedsHuman"));
     let saw = first.draft_digest.clone();

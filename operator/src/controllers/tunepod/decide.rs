@@ -307,10 +307,10 @@ fn serve(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<Tun
     match &seen.pod {
         // Open in plain HTTP, whoever calls: it serves no longer than until this look. Its door is shut before it is
         // deleted, and what it has begun it ends in its grace.
-        Some(pod) if is_up(pod) && !pod.is_keyed => {
+        Some(pod) if pod.is_up() && !pod.is_keyed => {
             degraded(seen, status, now, Reason::PodOutdated, port::OUTDATED)
         }
-        Some(pod) if is_up(pod) => {
+        Some(pod) if pod.is_up() => {
             if let Some((reason, text)) = port::over(seen) {
                 return degraded(seen, status, now, reason, &text);
             }
@@ -333,10 +333,6 @@ fn serve(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<Tun
             degraded(seen, status, now, Reason::PodLost, &text)
         }
     }
-}
-
-const fn is_up(pod: &PodSight) -> bool {
-    pod.is_ours && pod.is_guarded && pod.is_ready && !pod.is_leaving && pod.ip.is_some()
 }
 
 /// Not served any more: the meter stops and the door is shut.

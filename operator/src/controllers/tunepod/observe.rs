@@ -103,6 +103,13 @@ pub(crate) struct PodSight {
     pub(crate) sentinel: Option<SentinelReport>,
 }
 
+impl PodSight {
+    /// Our own, guarded, ready, and there to stay: buyers may be let in, or are.
+    pub(super) const fn is_up(&self) -> bool {
+        self.is_ours && self.is_guarded && self.is_ready && !self.is_leaving && self.ip.is_some()
+    }
+}
+
 /// Words of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Said {

@@ -208,7 +208,7 @@ enum Proof<'a> {
 fn proof(seen: &Observed) -> Proof<'_> {
     let pod = seen.pod.as_ref().filter(|pod| pod.is_ours && pod.is_guarded);
     pod.map_or(Proof::Unasked, |pod| {
-        if is_up(pod) { Proof::Ask(pod) } else { Proof::Wait }
+        if pod.is_up() { Proof::Ask(pod) } else { Proof::Wait }
     })
 }
 
@@ -242,17 +242,13 @@ async fn past_its_end(ctx: &Context, seen: &Observed) -> Result<Option<PortAnswe
 /// The pod, while buyers call it.
 fn serving(seen: &Observed) -> Option<&PodSight> {
     let pod = seen.pod.as_ref().filter(|_| seen.phase() == Phase::Ready)?;
-    is_up(pod).then_some(pod)
+    pod.is_up().then_some(pod)
 }
 
 /// The pod, when it is ready and the door to it is not open.
 fn waiting(seen: &Observed) -> Option<&PodSight> {
     let pod = seen.pod.as_ref().filter(|_| seen.phase() != Phase::Ready)?;
-    is_up(pod).then_some(pod)
-}
-
-const fn is_up(pod: &PodSight) -> bool {
-    pod.is_ours && pod.is_guarded && pod.is_ready && !pod.is_leaving && pod.ip.is_some()
+    pod.is_up().then_some(pod)
 }
 
 async fn ask(ctx: &Context, seen: &Observed, pod: &PodSight, bundle: &str, token: &str) -> PortAnswer {

@@ -40,6 +40,12 @@ fn link_of(upstream: &Upstream) -> UnixStream {
     far
 }
 
+/// The next piece of an answer's body.
+async fn next_of(answer: &mut Answer) -> Bytes {
+    let frame = in_time(answer.frame()).await.unwrap().unwrap();
+    frame.into_data().unwrap()
+}
+
 const EARLY: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nab";
 
 /// What never comes fails the test, and does not hold it up.
@@ -58,15 +64,7 @@ async fn the_rest_of_a_question_leaves_while_its_answer_comes() {
     far.write_all(EARLY).await.unwrap();
     let mut answer = in_time(sent(&upstream, body)).await.into_body();
     assert!(answer.is_early());
-    assert_eq!(
-        in_time(answer.frame())
-            .await
-            .unwrap()
-            .unwrap()
-            .into_data()
-            .unwrap(),
-        "ab"
-    );
+    assert_eq!(next_of(&mut answer).await, "ab");
     // The runtime says the rest when it has read the rest.
     let speaking = tokio::spawn(async move {
         let mut seen = Vec::new();
@@ -78,15 +76,7 @@ async fn the_rest_of_a_question_leaves_while_its_answer_comes() {
     });
     give.send(Bytes::from_static(b"second")).unwrap();
     drop(give);
-    assert_eq!(
-        in_time(answer.frame())
-            .await
-            .unwrap()
-            .unwrap()
-            .into_data()
-            .unwrap(),
-        "cd"
-    );
+    assert_eq!(next_of(&mut answer).await, "cd");
     drop(answer);
     let (_far, seen) = in_time(speaking).await.unwrap();
     assert!(
