@@ -4,7 +4,7 @@
 use crate::tls::publish::Publisher;
 use crate::tls::rotation;
 use anyhow::{Context, bail};
-use kube::{Client, CustomResourceExt};
+use kube::Client;
 use std::time::Duration;
 use trustbridge_api::{GROUP, VERSION};
 
@@ -44,16 +44,13 @@ async fn kinds(client: &Client) -> anyhow::Result<()> {
         .await
         .context("the API server did not answer in time")?
         .context("the group is not served; install the chart `trustbridge-crds`")?;
-    for crd in trustbridge_api::crds() {
-        let plural = crd.spec.names.plural;
-        if !served.resources.iter().any(|r| r.name == plural) {
+    let plurals = trustbridge_api::plurals();
+    for plural in &plurals {
+        if !served.resources.iter().any(|r| r.name == *plural) {
             bail!("'{plural}.{GROUP}' is not served; install or upgrade the chart `trustbridge-crds`");
         }
     }
-    println!(
-        "ok: {GROUP}/{VERSION} serves {} and the others",
-        trustbridge_api::Order::crd().spec.names.plural
-    );
+    println!("ok: {GROUP}/{VERSION} serves {}", plurals.join(", "));
     Ok(())
 }
 
@@ -70,4 +67,14 @@ async fn refusal(address: &str, bundle: &[u8]) -> anyhow::Result<()> {
     }
     println!("ok: a pod with hostNetwork is refused");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_kind_is_asked_for() {
+        let defined = trustbridge_api::crds();
+        let names: Vec<&str> = defined.iter().map(|crd| crd.spec.names.plural.as_str()).collect();
+        assert_eq!(trustbridge_api::plurals(), names);
+    }
 }

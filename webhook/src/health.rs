@@ -1,10 +1,7 @@
 //! What the probes and the metrics say: port 8080, plain HTTP, nothing secret.
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
-use axum::routing::get;
+use crate::listen::{self, Answer};
+use hyper::StatusCode;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -12,8 +9,11 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+/// Content type of the metrics.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Labels of a decision. Never the name of an object: there are too many of them.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -112,36 +112,25 @@ impl Health {
     }
 }
 
-/// `/healthz`, `/readyz`, `/metrics`.
-pub(crate) fn router(health: Arc<Health>) -> Router {
-    Router::new()
-        .route("/healthz", get(|| async { "ok" }))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
-        .with_state(health)
+/// Answers what is asked for at `path`: `/healthz`, `/readyz`, `/metrics`.
+pub(crate) fn answer(health: &Health, path: &str) -> Answer {
+    match path {
+        "/healthz" => listen::text(StatusCode::OK, "ok"),
+        "/readyz" => match health.missing() {
+            None => listen::text(StatusCode::OK, "ok"),
+            Some(missing) => listen::text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {missing}\n")),
+        },
+        "/metrics" => metrics(health),
+        _ => listen::text(StatusCode::NOT_FOUND, "there are /healthz, /readyz and /metrics"),
+    }
 }
 
-async fn readyz(State(health): State<Arc<Health>>) -> impl IntoResponse {
-    health.missing().map_or_else(
-        || (StatusCode::OK, "ok".to_owned()),
-        |missing| (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {missing}\n")),
-    )
-}
-
-async fn metrics(State(health): State<Arc<Health>>) -> impl IntoResponse {
+fn metrics(health: &Health) -> Answer {
     let mut text = String::new();
-    let status = match encode(&mut text, &health.registry) {
-        Ok(()) => StatusCode::OK,
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    (
-        status,
-        [(
-            header::CONTENT_TYPE,
-            "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        )],
-        text,
-    )
+    match encode(&mut text, &health.registry) {
+        Ok(()) => listen::typed(StatusCode::OK, OPENMETRICS, text),
+        Err(_) => listen::text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written"),
+    }
 }
 
 #[cfg(test)]
@@ -159,6 +148,18 @@ mod tests {
         assert_eq!(health.missing(), None);
         health.ending();
         assert_eq!(health.missing().as_deref(), Some("ending"));
+    }
+
+    #[test]
+    fn each_path_has_its_answer() {
+        let health = Health::new();
+        let status = |path| answer(&health, path).status().as_u16();
+        assert_eq!(
+            ["/healthz", "/readyz", "/metrics", "/"].map(status),
+            [200, 503, 200, 404]
+        );
+        health.ready();
+        assert_eq!(answer(&health, "/readyz").status(), StatusCode::OK);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! | `inject` | which pods may carry the sentinel, and the change that gives it to them (pure) |
 //! | `validate` | live orders stay, nobody enters a protected namespace (pure) |
 //! | `tls` | own authority and leaf in a Secret, `caBundle`, hot swap |
+//! | `listen` | HTTP/1.1 over TLS or without |
 //! | `serve`, `health` | port 8443 for the API server, port 8080 for probes and metrics |
 //! | `check` | what `helm test` runs |
 
@@ -13,6 +14,7 @@ mod catalog;
 mod check;
 mod health;
 mod inject;
+mod listen;
 mod review;
 mod serve;
 mod settings;
@@ -21,12 +23,10 @@ mod validate;
 
 use anyhow::{Context, anyhow};
 use args::{Cli, Command, Serve};
-use axum_server::accept::NoDelayAcceptor;
-use axum_server::tls_rustls::RustlsAcceptor;
 use clap::Parser;
 use health::Health;
-use inject::prepared::Prepared;
 use settings::{Creators, SentinelSettings};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tls::publish::Publisher;
@@ -34,6 +34,8 @@ use tls::resolver::{CurrentLeaf, server_config};
 use tls::rotation::{Rotation, Source};
 use tls::store::Store;
 use tls::validity::dns_names;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use trustbridge_kit::shutdown::Shutdown;
 use trustbridge_kit::{client, shutdown};
 
@@ -73,34 +75,38 @@ async fn serve_until_asked(options: Serve) -> anyhow::Result<()> {
     let leaf = Arc::new(CurrentLeaf::default());
     let app = Arc::new(serve::App {
         catalog: catalog::Recent::new(catalog::Cluster(client.clone())),
-        sentinel: Prepared::new(sentinel),
+        sentinel,
         creators: Creators(options.pod_creators.clone()),
         health: health.clone(),
     });
     let rotation = tokio::spawn(rotation(&options, client, leaf.clone(), health.clone()).run());
-    let probes = tokio::net::TcpListener::bind(options.health_listen)
-        .await
-        .with_context(|| {
-            format!(
-                "`--health-listen` is '{}'; it must be free",
-                options.health_listen
-            )
-        })?;
-    let probes = tokio::spawn(axum::serve(probes, health::router(health.clone())).into_future());
-    let handle = axum_server::Handle::new();
-    tokio::spawn(end_gracefully(end, health, handle.clone()));
-    let tls = axum_server::tls_rustls::RustlsConfig::from_config(server_config(leaf));
-    // An answer is two short writes; without this the second waits for the first one's acknowledgement.
-    let acceptor = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
-    axum_server::bind(options.listen)
-        .acceptor(acceptor)
-        .handle(handle)
-        .serve(serve::router(app).into_make_service())
-        .await
-        .with_context(|| format!("`--listen` is '{}'; it must be free", options.listen))?;
+    let probes = bound(options.health_listen, "--health-listen").await?;
+    let asked = health.clone();
+    let probes = listen::serve(
+        probes,
+        None,
+        move |question| std::future::ready(health::answer(&asked, question.uri().path())),
+        std::future::pending(),
+        GRACE,
+    );
+    let probes = tokio::spawn(probes);
+    let webhooks = bound(options.listen, "--listen").await?;
+    listen::serve(
+        webhooks,
+        Some(TlsAcceptor::from(server_config(leaf))),
+        move |question| serve::answer(app.clone(), question),
+        ending(end, health),
+        GRACE,
+    )
+    .await;
     rotation.abort();
     probes.abort();
     Ok(())
+}
+
+async fn bound(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.with_context(|| format!("`{flag}` is '{address}'; it must be free"))
 }
 
 fn rotation(options: &Serve, client: kube::Client, leaf: Arc<CurrentLeaf>, health: Arc<Health>) -> Rotation {
@@ -126,13 +132,9 @@ fn rotation(options: &Serve, client: kube::Client, leaf: Arc<CurrentLeaf>, healt
     }
 }
 
-async fn end_gracefully(
-    end: Shutdown,
-    health: Arc<Health>,
-    handle: axum_server::Handle<std::net::SocketAddr>,
-) {
+/// The moment after which no connection is taken any more.
+async fn ending(end: Shutdown, health: Arc<Health>) {
     end.requested().await;
     health.ending();
     tokio::time::sleep(LINGER).await;
-    handle.graceful_shutdown(Some(GRACE));
 }

@@ -1,18 +1,15 @@
-//! The two endpoints that the API server posts to: `/mutate` and `/validate`.
+//! The endpoints that the API server posts to: `/mutate` and `/validate`; and `/healthz` for whoever tries the way.
 
 use crate::catalog::Catalog;
 use crate::health::Health;
 use crate::inject::pod::Pod;
-use crate::inject::prepared::Prepared;
 use crate::inject::{self, delivery, violation};
-use crate::review::{Request, Review, ReviewAnswer, Verdict};
-use crate::settings::Creators;
+use crate::listen::{self, Answer};
+use crate::review::{Request, Review, Verdict};
+use crate::settings::{Creators, SentinelSettings};
 use crate::validate;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use hyper::body::Incoming;
+use hyper::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -27,62 +24,82 @@ pub(crate) struct App<C> {
     /// Where TunePods and ModelAssets are looked up.
     pub(crate) catalog: C,
     /// How the sentinel is injected.
-    pub(crate) sentinel: Prepared,
+    pub(crate) sentinel: SentinelSettings,
     /// Who makes protected pods.
     pub(crate) creators: Creators,
     /// Counts.
     pub(crate) health: Arc<Health>,
 }
 
-/// Routes of port 8443.
-pub(crate) fn router<C: Catalog>(app: Arc<App<C>>) -> Router {
-    Router::new()
-        .route("/mutate", post(mutate))
-        .route("/validate", post(judge))
-        .route("/healthz", get(|| async { "ok" }))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(app)
+/// Answers a question to port 8443.
+pub(crate) async fn answer<C: Catalog>(app: Arc<App<C>>, question: hyper::Request<Incoming>) -> Answer {
+    let (head, body) = question.into_parts();
+    let is_injection = match (&head.method, head.uri.path()) {
+        (&Method::POST, "/mutate") => true,
+        (&Method::POST, "/validate") => false,
+        (&Method::GET, "/healthz") => return listen::text(StatusCode::OK, "ok"),
+        (_, "/mutate" | "/validate" | "/healthz") => {
+            return listen::text(StatusCode::METHOD_NOT_ALLOWED, "another method is asked for here");
+        }
+        _ => return listen::text(StatusCode::NOT_FOUND, "there are /mutate and /validate"),
+    };
+    let body = match listen::body_of(body, MAX_BODY).await {
+        Ok(body) => body,
+        Err(refusal) => return *refusal,
+    };
+    let answered = if is_injection {
+        app.mutate(&body).await
+    } else {
+        app.judge(&body).await
+    };
+    match answered {
+        Ok(text) => listen::typed(StatusCode::OK, "application/json", text),
+        Err(why) => listen::text(StatusCode::BAD_REQUEST, why),
+    }
 }
 
 /// An answer, or why the question cannot be read; the API server takes the latter for a failed call.
-type Answered = Result<Json<ReviewAnswer>, (StatusCode, String)>;
+type Answered = Result<String, String>;
 
-async fn mutate<C: Catalog>(State(app): State<Arc<App<C>>>, body: Bytes) -> Answered {
-    let start = Instant::now();
-    let review: Review<'_, Pod<'_>> = serde_json::from_slice(&body).map_err(|e| unreadable(&e))?;
-    let request = review.request;
-    let verdict = if request.object.as_ref().is_some_and(inject::was_guarded) {
-        let review: Review<'_, Value> = serde_json::from_slice(&body).map_err(|e| unreadable(&e))?;
-        app.inject_again(&review.request).await
-    } else {
-        app.inject(&request).await
-    };
-    Ok(app.answer(&request, "inject", verdict, start))
-}
-
-async fn judge<C: Catalog>(State(app): State<Arc<App<C>>>, body: Bytes) -> Answered {
-    let start = Instant::now();
-    let review: Review<'_, Value> = serde_json::from_slice(&body).map_err(|e| unreadable(&e))?;
-    let (rule, verdict) = match validate::judge(&review.request, &app.creators) {
-        (rule @ validate::PROTECTED_PODS, Verdict::Allowed) => (rule, app.licensed(&review.request).await),
-        decided => decided,
-    };
-    Ok(app.answer(&review.request, rule, verdict, start))
-}
-
-fn unreadable(error: &serde_json::Error) -> (StatusCode, String) {
-    let text = format!("the body must be an AdmissionReview of admission.k8s.io/v1: {error}");
-    (StatusCode::BAD_REQUEST, text)
+fn unreadable(error: &serde_json::Error) -> String {
+    format!("the body must be an AdmissionReview of admission.k8s.io/v1: {error}")
 }
 
 impl<C: Catalog> App<C> {
+    /// The injector.
+    async fn mutate(&self, body: &[u8]) -> Answered {
+        let start = Instant::now();
+        let review: Review<'_, Pod<'_>> = serde_json::from_slice(body).map_err(|e| unreadable(&e))?;
+        let request = review.request;
+        let verdict = if request.object.as_ref().is_some_and(inject::was_guarded) {
+            let review: Review<'_, Value> = serde_json::from_slice(body).map_err(|e| unreadable(&e))?;
+            self.inject_again(&review.request).await
+        } else {
+            self.inject(&request).await
+        };
+        self.answer(&request, "inject", verdict, start)
+    }
+
+    /// The last word.
+    async fn judge(&self, body: &[u8]) -> Answered {
+        let start = Instant::now();
+        let review: Review<'_, Value> = serde_json::from_slice(body).map_err(|e| unreadable(&e))?;
+        let (rule, verdict) = match validate::judge(&review.request, &self.creators) {
+            (rule @ validate::PROTECTED_PODS, Verdict::Allowed) => {
+                (rule, self.licensed(&review.request).await)
+            }
+            decided => decided,
+        };
+        self.answer(&review.request, rule, verdict, start)
+    }
+
     fn answer<O>(
         &self,
         request: &Request<'_, O>,
         rule: &'static str,
         verdict: Verdict,
         start: Instant,
-    ) -> Json<ReviewAnswer> {
+    ) -> Answered {
         let outcome = verdict.outcome();
         self.health.decided(rule, outcome, start.elapsed());
         if let Verdict::Denied(why) | Verdict::Unavailable(why) = &verdict {
@@ -95,7 +112,9 @@ impl<C: Catalog> App<C> {
                 why
             );
         }
-        Json(verdict.into_review(request.uid.as_str()))
+        verdict
+            .into_review(request.uid.as_str())
+            .map_err(|e| unreadable(&e))
     }
 
     /// Decides on a pod that is about to be made.
@@ -108,7 +127,7 @@ impl<C: Catalog> App<C> {
             return Verdict::Allowed;
         }
         let user = request.user_info.username.as_str();
-        let intent = match inject::examine(pod, user, &self.creators, self.sentinel.settings()) {
+        let intent = match inject::examine(pod, user, &self.creators, &self.sentinel) {
             Ok(intent) => intent,
             Err(verdict) => return verdict,
         };
@@ -131,12 +150,12 @@ impl<C: Catalog> App<C> {
             return Verdict::Allowed;
         }
         let user = request.user_info.username.as_str();
-        let intent = match inject::examine_again(pod, user, &self.creators, self.sentinel.settings()) {
+        let intent = match inject::examine_again(pod, user, &self.creators, &self.sentinel) {
             Ok(intent) => intent,
             Err(verdict) => return verdict,
         };
         match self.deliver(&intent, request.namespace.as_str()).await {
-            Ok(delivery) => inject::admit_again(pod, &intent, &delivery, self.sentinel.settings()),
+            Ok(delivery) => inject::admit_again(pod, &intent, &delivery, &self.sentinel),
             Err(verdict) => verdict,
         }
     }
@@ -210,26 +229,24 @@ mod tests {
     fn app(broken: bool) -> App<Shelf> {
         App {
             catalog: Shelf(broken),
-            sentinel: Prepared::new(serde_json::from_value(json!({"image": "s"})).unwrap()),
+            sentinel: serde_json::from_value(json!({"image": "s"})).unwrap(),
             creators: Creators(vec!["operator".into()]),
             health: Arc::new(Health::new()),
         }
     }
 
-    fn review(tunepod: &str, label: &str) -> Bytes {
+    fn review(tunepod: &str, label: &str) -> Vec<u8> {
         json!({"request": {"operation": "CREATE", "namespace": "tb-acme-protected", "uid": "u",
             "userInfo": {"username": "operator"}, "object": {
                 "metadata": {"labels": {"trustbridge.io/inject": label}, "annotations": {"trustbridge.io/tunepod": tunepod}},
                 "spec": {"containers": [{"name": "runtime"}]}}}})
         .to_string()
-        .into()
+        .into_bytes()
     }
 
     async fn asked(broken: bool, tunepod: &str, label: &str) -> Value {
-        let answer = mutate(State(Arc::new(app(broken))), review(tunepod, label))
-            .await
-            .unwrap();
-        serde_json::to_value(answer.0).unwrap()
+        let answer = app(broken).mutate(&review(tunepod, label)).await.unwrap();
+        serde_json::from_str(&answer).unwrap()
     }
 
     #[tokio::test]
@@ -271,8 +288,8 @@ mod tests {
         review["request"]["resource"] = json!({"group": "", "resource": "pods"});
         json_patch::patch(&mut review["request"]["object"], &patch).unwrap();
         let ask = async |broken, review: &Value| {
-            let answer = judge(State(Arc::new(app(broken))), review.to_string().into()).await;
-            serde_json::to_value(answer.unwrap().0).unwrap()["response"].take()
+            let answer = app(broken).judge(review.to_string().as_bytes()).await;
+            serde_json::from_str::<Value>(&answer.unwrap()).unwrap()["response"].take()
         };
         assert_eq!(ask(false, &review).await, json!({"uid": "u", "allowed": true}));
         // Nobody vouches for it while the API server is silent.
@@ -313,10 +330,8 @@ mod tests {
             "[1]",
             r#"{"request": {"object": {"spec": {"hostPID": "yes"}}}}"#,
         ] {
-            let refused = mutate(State(Arc::new(app(false))), body.into())
-                .await
-                .unwrap_err();
-            assert_eq!(refused.0, StatusCode::BAD_REQUEST, "{body}");
+            let refused = app(false).mutate(body.as_bytes()).await.unwrap_err();
+            assert!(refused.contains("AdmissionReview"), "{body}: {refused}");
         }
     }
 }

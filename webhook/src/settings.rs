@@ -1,6 +1,7 @@
 //! What the chart decides about injection: the sentinel's image, size and surroundings.
 
 use serde::Deserialize;
+use std::num::NonZeroU64;
 
 /// Settings of the injected sentinel; a JSON file that the chart renders. Unknown fields are refused, so that
 /// a misspelt value never passes silently.
@@ -30,6 +31,9 @@ pub(crate) struct SentinelSettings {
     /// Memory in MiB, requested and limit, before what lies in the memory volume.
     #[serde(default = "SentinelSettings::default_memory_mi")]
     pub(crate) memory_mi: u64,
+    /// Least bytes a second at which ciphertext is expected to land; every start-up is given the time that follows.
+    #[serde(default = "SentinelSettings::default_least_bandwidth")]
+    pub(crate) least_bandwidth: NonZeroU64,
     /// Arguments that model servers need in order to be metered, by image.
     #[serde(default)]
     pub(crate) runtime_args: Vec<RuntimeArgs>,
@@ -66,6 +70,11 @@ impl SentinelSettings {
         port.parse().ok()
     }
 
+    /// Seconds that a transfer of `bytes` takes at most, rounded up.
+    pub(crate) const fn transfer_seconds(&self, bytes: u64) -> u64 {
+        bytes.div_ceil(self.least_bandwidth.get())
+    }
+
     fn default_pull_policy() -> String {
         "IfNotPresent".to_owned()
     }
@@ -80,6 +89,9 @@ impl SentinelSettings {
     }
     const fn default_memory_mi() -> u64 {
         512
+    }
+    const fn default_least_bandwidth() -> NonZeroU64 {
+        NonZeroU64::MIN.saturating_add(19_999_999)
     }
 }
 
@@ -103,6 +115,7 @@ mod tests {
         let settings: SentinelSettings = serde_json::from_str(r#"{"image":"sentinel:1"}"#).unwrap();
         assert_eq!(settings.runtime_url, "http://127.0.0.1:8081");
         assert_eq!(settings.memory_mi, 512);
+        assert_eq!(settings.transfer_seconds(400_000_000_001), 20_001);
         assert_eq!(settings.runtime_port(), Some(8081));
     }
 
@@ -111,6 +124,12 @@ mod tests {
         let settings: SentinelSettings =
             serde_json::from_str(r#"{"image":"s","runtimeUrl":"unix:/dev/shm/tb/runtime.sock"}"#).unwrap();
         assert_eq!(settings.runtime_port(), None);
+    }
+
+    #[test]
+    fn nothing_lands_at_no_bytes_a_second() {
+        let read = serde_json::from_str::<SentinelSettings>(r#"{"image":"a","leastBandwidth":0}"#);
+        assert!(read.unwrap_err().to_string().contains("nonzero"));
     }
 
     #[test]

@@ -114,6 +114,29 @@ pub async fn answers(connector: &TlsConnector, address: SocketAddr) -> Result<()
     tokio::time::timeout(Duration::from_secs(2), asking).await?
 }
 
+/// The body of the answer to one question. Asked as HTTP/1.0, so that it ends with the connection and in no other way.
+pub async fn whole_answer(connector: &TlsConnector, address: SocketAddr, body: &str) -> Result<String> {
+    let asking = async {
+        let mut connection = Connection::open(connector, address).await?;
+        let question = String::from_utf8(request(body))?.replacen("HTTP/1.1", "HTTP/1.0", 1);
+        connection.stream.write_all(question.as_bytes()).await?;
+        connection.stream.flush().await?;
+        let mut answer = String::new();
+        connection.stream.read_to_string(&mut answer).await?;
+        let (head, text) = answer
+            .split_once("\r\n\r\n")
+            .context("an answer without a head")?;
+        ensure!(
+            head.starts_with("HTTP/1.0 200") || head.starts_with("HTTP/1.1 200"),
+            "{head}"
+        );
+        anyhow::Ok(text.to_owned())
+    };
+    tokio::time::timeout(Duration::from_secs(5), asking)
+        .await
+        .context("no answer within 5 s")?
+}
+
 /// `clients` connections, each asking again as soon as it is answered.
 pub async fn closed(
     connector: &TlsConnector,

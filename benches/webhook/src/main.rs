@@ -7,6 +7,7 @@
 //! | [`contender`] | a server under test: start, end, CPU time, memory |
 //! | [`load`] | questions over TLS, in a loop or at a rate |
 //! | [`question`] | the question |
+//! | [`sameness`] | both answers make the same pod |
 //! | [`report`] | medians, ratios, goals |
 
 #![recursion_limit = "256"]
@@ -16,6 +17,7 @@ mod contender;
 mod load;
 mod question;
 mod report;
+mod sameness;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
@@ -40,7 +42,7 @@ struct Options {
     /// The peer, built from `peer.go`.
     #[arg(long)]
     peer: PathBuf,
-    /// Rounds; each contender runs once in each.
+    /// Rounds; each contender runs once in each. 0 compares the answers alone.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Seconds of each loop.
@@ -85,6 +87,10 @@ async fn measure(options: &Options, busy: &str) -> Result<()> {
     api.write_certificate(files.path())?;
     first.end().await?;
     let peer = Contender::peer(&options.peer, files.path());
+    same(&ours, &peer, &api, &body).await?;
+    if options.rounds == 0 {
+        return Ok(());
+    }
     let mut rounds = Vec::new();
     for number in 1..=options.rounds {
         for contender in [&ours, &peer] {
@@ -98,6 +104,17 @@ async fn measure(options: &Options, busy: &str) -> Result<()> {
     if let Some(path) = &options.write {
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
+    Ok(())
+}
+
+/// Both make the same pod of the question, or nothing is measured.
+async fn same(ours: &Contender, peer: &Contender, api: &api::Api, body: &str) -> Result<()> {
+    let (webhook, other) = (ours.start(api).await?, peer.start(api).await?);
+    let checked = sameness::check(&api.connector()?, webhook.address(), other.address(), body).await;
+    webhook.end().await?;
+    other.end().await?;
+    let sameness::Answers(mine, theirs) = checked?;
+    println!("both answers make the same pod: {mine} bytes from the webhook, {theirs} from the peer");
     Ok(())
 }
 

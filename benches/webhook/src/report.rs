@@ -170,8 +170,8 @@ fn head(options: &Options, bytes: usize, busy: &str) -> String {
         "# The admission webhook\n\nWritten by `make bench-webhook`. Date: {day}. Machine: 2 cores; load average before: {busy}.\n\n\
          An AdmissionReview of {bytes} bytes over TLS 1.3, connections kept open, answered with the whole injection as a JSON patch. \
          The server has one core, the load the other; {} rounds in turns, {} s each; median [least..greatest]. Both serve the same \
-         certificate. The peer, `benches/webhook/peer.go`, has its objects in memory; the webhook asks an API server and keeps the answer \
-         for a second.\n\n| | webhook (Rust) | plain Go server |\n|---|---|---|\n",
+         certificate, and their patches make the same pod, which was compared first. The peer, `benches/webhook/peer.go`, has its \
+         objects in memory; the webhook asks an API server and keeps the answer for a second.\n\n| | webhook (Rust) | plain Go server |\n|---|---|---|\n",
         options.rounds, options.seconds
     )
 }

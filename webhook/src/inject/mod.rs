@@ -5,23 +5,24 @@
 //! | [`pod`] | the pod as the rules read it |
 //! | [`policy`], [`violation`] | which pods may be guarded, and the refusal |
 //! | [`delivery`] | what is delivered to one |
-//! | [`sentinel`], [`probe`], [`arguments`] | what that looks like in a pod |
-//! | [`prepared`] | the sentinel as text, kept for the deliveries that were asked for last |
+//! | [`sentinel`], [`environment`], [`volumes`], [`probe`], [`startup`], [`arguments`] | what that looks like in a pod |
 //! | [`patch`] | the change of a pod as its author wrote it |
 //! | [`rebuild`] | the change of a pod that was guarded before |
 //!
-//! All of it is pure but for what is kept of it. The contract, rule by rule, with the test of each: `docs/reference/admission.md`.
+//! All of it is pure. The contract, rule by rule, with the test of each: `docs/reference/admission.md`.
 
 pub(crate) mod arguments;
 pub(crate) mod delivery;
+pub(crate) mod environment;
 pub(crate) mod patch;
 pub(crate) mod pod;
 pub(crate) mod policy;
-pub(crate) mod prepared;
 pub(crate) mod probe;
 pub(crate) mod rebuild;
 pub(crate) mod sentinel;
+pub(crate) mod startup;
 pub(crate) mod violation;
+pub(crate) mod volumes;
 
 #[cfg(test)]
 mod tests;
@@ -30,7 +31,6 @@ use crate::review::Verdict;
 use crate::settings::{Creators, SentinelSettings};
 use delivery::{Delivery, Intent};
 use pod::Pod;
-use prepared::Prepared;
 use serde::Deserialize;
 use serde_json::Value;
 use trustbridge_api::labels;
@@ -60,6 +60,8 @@ pub(crate) const AUDIT_DIR: &str = "/var/log/trustbridge";
 pub(crate) const CA_DIR: &str = "/etc/trustbridge/ca";
 /// Certificate and key of the public port, seen by the sentinel alone.
 pub(crate) const TLS_DIR: &str = "/etc/trustbridge/tls";
+/// Token and authority for the API server, seen by the sentinel alone.
+pub(crate) const API_DIR: &str = "/etc/trustbridge/api";
 /// Sums of the accepted tokens, seen by the sentinel alone.
 pub(crate) const TOKENS_DIR: &str = "/etc/trustbridge/tokens";
 /// Paths under which no container of the user mounts anything.
@@ -114,16 +116,19 @@ pub(crate) fn examine_again(
     let runtime = annotations
         .and_then(|a| a.get(labels::RUNTIME_CONTAINER)?.as_str())
         .unwrap_or(delivery::RUNTIME);
-    let stripped = rebuild::stripped(pod, runtime);
-    match Pod::deserialize(&stripped) {
-        Ok(view) => examine(&view, user, creators, settings),
-        Err(error) => Err(unreadable(&error)),
-    }
+    let stripped = rebuild::stripped(pod, runtime).map_err(|e| unreadable(&e))?;
+    let view = Pod::deserialize(&stripped).map_err(|e| unreadable(&e))?;
+    examine(&view, user, creators, settings)
 }
 
 /// Second half: the patch for a pod that passed [`examine`] and whose delivery is known.
-pub(crate) fn admit(pod: &Pod<'_>, intent: &Intent, delivery: &Delivery, prepared: &Prepared) -> Verdict {
-    patch::of(pod, intent, delivery, prepared).map_or_else(|e| unreadable(&e), Verdict::Patched)
+pub(crate) fn admit(
+    pod: &Pod<'_>,
+    intent: &Intent,
+    delivery: &Delivery,
+    settings: &SentinelSettings,
+) -> Verdict {
+    patch::of(pod, intent, delivery, settings).map_or_else(|e| unreadable(&e), Verdict::Patched)
 }
 
 /// Second half for a pod that passed [`examine_again`].
@@ -133,7 +138,10 @@ pub(crate) fn admit_again(
     delivery: &Delivery,
     settings: &SentinelSettings,
 ) -> Verdict {
-    let guarded = rebuild::guarded(pod, &intent.runtime, delivery, settings);
+    let guarded = match rebuild::guarded(pod, &intent.runtime, delivery, settings) {
+        Ok(guarded) => guarded,
+        Err(error) => return unreadable(&error),
+    };
     let patch = rebuild::difference(pod, &guarded);
     if patch.is_empty() {
         return Verdict::Allowed;

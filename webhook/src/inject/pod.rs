@@ -182,6 +182,8 @@ pub(crate) struct Probe<'a> {
     pub(crate) tcp_socket: Field<Handler<'a>>,
     #[serde(borrow)]
     pub(crate) grpc: Field<Handler<'a>>,
+    pub(crate) period_seconds: Field<i64>,
+    pub(crate) failure_threshold: Field<i64>,
 }
 
 /// Where a probe goes.

@@ -4,10 +4,9 @@
 //! The path that is asked for travels in the probe itself, so a pod that comes back says everything: nothing has to
 //! be remembered between two calls.
 
-use super::ADMIN_PORT;
-use super::pod::{Container, Handler, PortRef, Probe};
+use super::pod::{self, Container, PortRef, Probe};
+use super::sentinel::Handler;
 use super::violation::{Reason, Violation};
-use serde_json::{Value, json};
 
 /// The probes of a container: its field, and the last part of the sentinel's path.
 pub(crate) const KINDS: [(&str, &str); 3] = [
@@ -62,8 +61,8 @@ pub(crate) fn look_at(
 }
 
 /// The sentinel sends `GET <path>` to the model server and nothing else.
-fn beyond_a_path(target: &Handler<'_>, path: &str, found: &mut Vec<Violation>) {
-    let text = |field: &Option<super::pod::Text<'_>>| field.as_ref().map(|t| t.as_str().to_owned());
+fn beyond_a_path(target: &pod::Handler<'_>, path: &str, found: &mut Vec<Violation>) {
+    let text = |field: &Option<pod::Text<'_>>| field.as_ref().map(|t| t.as_str().to_owned());
     let mut push = |field: &str, value: String, next: &str| {
         let rule = "the sentinel asks the model server in the kubelet's place, by plain HTTP, for a path and nothing more";
         found.push(Violation::new(
@@ -103,12 +102,12 @@ fn beyond_a_path(target: &Handler<'_>, path: &str, found: &mut Vec<Violation>) {
     }
 }
 
-fn number(target: &Handler<'_>, container: &Container<'_>) -> Option<i64> {
+fn number(target: &pod::Handler<'_>, container: &Container<'_>) -> Option<i64> {
     match target.port.as_ref()? {
         PortRef::Number(number) => Some(*number),
         PortRef::Name(name) => {
             let ports = container.ports.iter().flatten();
-            let named = |port: &&super::pod::Port<'_>| port.name.as_ref().is_some_and(|n| n.as_str() == name);
+            let named = |port: &&pod::Port<'_>| port.name.as_ref().is_some_and(|n| n.as_str() == name);
             let port = ports.into_iter().find(named)?;
             Some(port.container_port)
         }
@@ -117,9 +116,9 @@ fn number(target: &Handler<'_>, container: &Container<'_>) -> Option<i64> {
 
 /// The handler that asks the sentinel instead. `path` is what an `httpGet` asked for; none for a `tcpSocket`, of
 /// which only the connection counts.
-pub(crate) fn handler(container: &str, kind: &str, path: Option<&str>) -> Value {
+pub(crate) fn handler(container: &str, kind: &str, path: Option<&str>) -> Handler<'static> {
     let query = path.map(|p| format!("?path={}", encoded(p))).unwrap_or_default();
-    json!({"path": format!("{}{kind}{query}", prefix(container)), "port": ADMIN_PORT, "scheme": "HTTP"})
+    Handler::to(format!("{}{kind}{query}", prefix(container)))
 }
 
 /// Start of the sentinel's paths for `container`.
@@ -147,12 +146,15 @@ mod tests {
 
     #[test]
     fn the_path_travels_in_the_probe() {
-        let asked = handler("runtime", "readyz", Some("/health?full=1&x=ü"));
+        let asked = handler("runtime", "readyz", Some("/health?full=1&x=ü")).to_value();
         assert_eq!(
             asked["path"],
             "/app/runtime/readyz?path=/health%3Ffull%3D1%26x%3D%C3%BC"
         );
         assert_eq!(asked["port"], 8001);
-        assert_eq!(handler("runtime", "livez", None)["path"], "/app/runtime/livez");
+        assert_eq!(
+            handler("runtime", "livez", None).to_value()["path"],
+            "/app/runtime/livez"
+        );
     }
 }

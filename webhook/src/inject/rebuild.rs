@@ -7,32 +7,46 @@
 
 use super::delivery::Delivery;
 use super::patch::{DEFAULT_UID, LEAST_GRACE, drain};
-use super::{ADMIN_PORT, MODEL_ROOT, SENTINEL, arguments, probe, sentinel};
+use super::{ADMIN_PORT, MODEL_ROOT, SENTINEL, arguments, environment, probe, sentinel, startup, volumes};
 use crate::settings::SentinelSettings;
+use serde::Serialize;
 use serde_json::{Map, Value};
 use trustbridge_api::labels;
 
 /// The guarded form of `pod`.
-pub(crate) fn guarded(pod: &Value, runtime: &str, delivery: &Delivery, settings: &SentinelSettings) -> Value {
+pub(crate) fn guarded(
+    pod: &Value,
+    runtime: &str,
+    delivery: &Delivery,
+    settings: &SentinelSettings,
+) -> Result<Value, serde_json::Error> {
     let mut result = pod.clone();
     let uid = user_of(pod, runtime);
-    let container = sentinel::container(delivery, settings, uid.unwrap_or(DEFAULT_UID));
-    let digest = sentinel::digest(&container);
+    let (container, digest) = sentinel::container_value(delivery, settings, uid.unwrap_or(DEFAULT_UID))?;
+    let injected = values(volumes::of(delivery, settings))?;
+    let own = Own::new()?;
+    let seconds = settings.transfer_seconds(delivery.plaintext_bytes);
+    let told = pod
+        .pointer("/metadata/annotations")
+        .and_then(|a| a.get(startup::MARK)?.as_str());
+    let mut budget = None;
     if let Some(spec) = object(&mut result, "spec") {
         edit(spec, "initContainers", |items| put_first(items, container));
         edit(spec, "volumes", |items| {
-            for volume in sentinel::volumes(delivery, settings) {
+            for volume in injected {
                 upsert(items, volume, &["name"]);
             }
         });
         edit(spec, "containers", |items| {
             if let Some(container) = items.iter_mut().find(|c| named(c, runtime)) {
-                equip_runtime(container, runtime, uid);
                 let known = arguments::of(container_image(container), has_command(container), settings);
-                if let Some(container) = container.as_object_mut()
-                    && !known.is_empty()
-                {
-                    edit(container, "args", |items| add_arguments(items, known));
+                if let Some(container) = container.as_object_mut() {
+                    equip_runtime(container, own, uid);
+                    redirect(container, runtime);
+                    budget = allow(container, told, seconds);
+                    if !known.is_empty() {
+                        edit(container, "args", |items| add_arguments(items, known));
+                    }
                 }
             }
         });
@@ -48,8 +62,32 @@ pub(crate) fn guarded(pod: &Value, runtime: &str, delivery: &Delivery, settings:
         && let Some(annotations) = member(metadata, "annotations")
     {
         annotations.insert(labels::INJECTED_HASH.to_owned(), digest.into());
+        if let Some(budget) = budget {
+            annotations.insert(startup::MARK.to_owned(), budget.mark.into());
+        }
     }
-    result
+    Ok(result)
+}
+
+/// What the model server's container gets, as values.
+struct Own {
+    environment: Vec<Value>,
+    mount: Value,
+    drain: Value,
+}
+
+impl Own {
+    fn new() -> Result<Self, serde_json::Error> {
+        Ok(Self {
+            environment: values(environment::of_runtime())?,
+            mount: serde_json::to_value(sentinel::runtime_mount())?,
+            drain: serde_json::to_value(drain())?,
+        })
+    }
+}
+
+fn values<T: Serialize>(items: impl IntoIterator<Item = T>) -> Result<Vec<Value>, serde_json::Error> {
+    items.into_iter().map(serde_json::to_value).collect()
 }
 
 /// The difference as RFC 6902 operations; none if the pod is guarded already.
@@ -58,22 +96,23 @@ pub(crate) fn difference(pod: &Value, guarded: &Value) -> json_patch::Patch {
 }
 
 /// `pod` without what an earlier call of this webhook added, so that the policy sees what others wrote.
-pub(crate) fn stripped(pod: &Value, runtime: &str) -> Value {
+pub(crate) fn stripped(pod: &Value, runtime: &str) -> Result<Value, serde_json::Error> {
     let mut result = pod.clone();
+    let ours = values(environment::of_runtime())?;
     if let Some(spec) = object(&mut result, "spec") {
         edit(spec, "initContainers", |items| {
             items.retain(|c| !named(c, SENTINEL));
         });
         edit(spec, "volumes", |items| {
-            items.retain(|v| !sentinel::VOLUMES.iter().any(|name| named(v, name)));
+            items.retain(|v| !volumes::NAMES.iter().any(|name| named(v, name)));
         });
         edit(spec, "containers", |items| {
             for container in items.iter_mut().filter(|c| named(c, runtime)) {
-                strip_runtime(container, runtime);
+                strip_runtime(container, runtime, &ours);
             }
         });
     }
-    result
+    Ok(result)
 }
 
 fn container_image(container: &Value) -> &str {
@@ -92,7 +131,7 @@ fn add_arguments(items: &mut Vec<Value>, known: &[String]) {
     }
 }
 
-fn strip_runtime(container: &mut Value, runtime: &str) {
+fn strip_runtime(container: &mut Value, runtime: &str, ours: &[Value]) {
     let Some(container) = container.as_object_mut() else {
         return;
     };
@@ -100,7 +139,6 @@ fn strip_runtime(container: &mut Value, runtime: &str) {
         mounts.retain(|m| !(named(m, "tb-model") && m.get("mountPath") == Some(&MODEL_ROOT.into())));
     }
     if let Some(environment) = container.get_mut("env").and_then(Value::as_array_mut) {
-        let ours = sentinel::runtime_environment();
         environment.retain(|variable| !ours.contains(variable));
     }
     for (field, _) in probe::KINDS {
@@ -135,31 +173,41 @@ fn rewrite_probe(asked: &mut Map<String, Value>, runtime: &str, kind: &str) {
     if let Some(target) = asked.get("httpGet").filter(|t| !t.is_null()) {
         let path = target.get("path").and_then(Value::as_str).unwrap_or("/");
         let handler = probe::handler(runtime, kind, Some(path));
-        asked.insert("httpGet".to_owned(), handler);
+        asked.insert("httpGet".to_owned(), handler.to_value());
     } else if asked.get("tcpSocket").is_some_and(|t| !t.is_null()) {
         asked.remove("tcpSocket");
-        asked.insert("httpGet".to_owned(), probe::handler(runtime, kind, None));
+        asked.insert(
+            "httpGet".to_owned(),
+            probe::handler(runtime, kind, None).to_value(),
+        );
     }
 }
 
-fn equip_runtime(container: &mut Value, runtime: &str, uid: Option<i64>) {
-    let Some(container) = container.as_object_mut() else {
-        return;
-    };
+fn equip_runtime(container: &mut Map<String, Value>, own: Own, uid: Option<i64>) {
     edit(container, "env", |items| {
-        for variable in sentinel::runtime_environment() {
+        for variable in own.environment {
             upsert(items, variable, &["name"]);
         }
     });
     edit(container, "volumeMounts", |items| {
-        upsert(items, sentinel::runtime_mount(), &["name", "mountPath"]);
+        upsert(items, own.mount, &["name", "mountPath"]);
     });
     if let Some(lifecycle) = member(container, "lifecycle") {
         let hook = lifecycle.entry("preStop").or_insert(Value::Null);
         if hook.is_null() {
-            *hook = drain();
+            *hook = own.drain;
         }
     }
+    if uid.is_none()
+        && let Some(context) = member(container, "securityContext")
+    {
+        // The FIFO is readable by its owner alone, so both sides run as one user.
+        context.insert("runAsUser".to_owned(), DEFAULT_UID.into());
+    }
+}
+
+/// The sentinel is asked in the model server's place.
+fn redirect(container: &mut Map<String, Value>, runtime: &str) {
     for (field, kind) in probe::KINDS {
         if let Some(asked) = container
             .get_mut(field)
@@ -169,12 +217,27 @@ fn equip_runtime(container: &mut Value, runtime: &str, uid: Option<i64>) {
             rewrite_probe(asked, runtime, kind);
         }
     }
-    if uid.is_none()
-        && let Some(context) = member(container, "securityContext")
-    {
-        // The FIFO is readable by its owner alone, so both sides run as one user.
-        context.insert("runAsUser".to_owned(), DEFAULT_UID.into());
+}
+
+/// The start-up probe lets the weights arrive.
+fn allow(container: &mut Map<String, Value>, mark: Option<&str>, seconds: u64) -> Option<startup::Budget> {
+    let numbers = |field: &str| {
+        let probe = container.get(field)?.as_object()?;
+        let number = |name: &str| probe.get(name).and_then(Value::as_i64);
+        Some(startup::Numbers {
+            period: number("periodSeconds"),
+            failures: number("failureThreshold"),
+        })
+    };
+    let budget = startup::budget(numbers("startupProbe"), numbers("livenessProbe"), mark, seconds)?;
+    if budget.from_liveness {
+        let liveness = container.get("livenessProbe").cloned().unwrap_or_default();
+        container.insert("startupProbe".to_owned(), liveness);
     }
+    let probe = container.get_mut("startupProbe")?.as_object_mut()?;
+    probe.insert("periodSeconds".to_owned(), budget.period.into());
+    probe.insert("failureThreshold".to_owned(), budget.failures.into());
+    Some(budget)
 }
 
 /// User that the model server runs as, by container or pod.

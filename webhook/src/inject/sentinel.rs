@@ -1,267 +1,356 @@
-//! The container and volumes that are injected. Pure: a delivery and settings in, JSON out.
+//! The container that is injected. Pure: a delivery and settings in, JSON text out.
 //!
 //! Every field that the API server would default is written out, so that a pod that comes back with defaults
-//! filled in is recognised as unchanged.
+//! filled in is recognised as unchanged. The members of each type stand in the order of their names in JSON, so what
+//! serde writes is the canonical form: one pass gives the text and what the digest is made of.
 
 use super::delivery::Delivery;
 use super::{
-    ADMIN_PORT, AUDIT_DIR, CA_DIR, CIPHER_DIR, MODEL_DIR, MODEL_ROOT, PIPE_PATH, PUBLIC_PORT, READY_SIGNAL,
-    SENTINEL, TLS_DIR, TOKENS_DIR,
+    ADMIN_PORT, API_DIR, AUDIT_DIR, CA_DIR, CIPHER_DIR, MODEL_ROOT, PUBLIC_PORT, SENTINEL, TLS_DIR,
+    TOKENS_DIR, environment,
 };
 use crate::settings::SentinelSettings;
 use data_encoding::HEXLOWER;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use trustbridge_domain::names::{serving_secret, token_sums_secret};
+use std::borrow::Cow;
 
 const MIB: u64 = 1 << 20;
-/// Entry of the Secret, and file, with the sums of accepted tokens.
-const TOKENS_FILE: &str = "tokens";
-/// Download and verification that the start is given time for, in bytes a second.
-const SLOWEST_START: u64 = 20_000_000;
 /// Seconds between two start-up probes.
 const STARTUP_PERIOD: u64 = 2;
 /// Start-up probes on top of the transfer: licence, manifest, retries.
 const STARTUP_PROBES: u64 = 150;
+/// Bytes of the container's text, about; it grows by itself where settings are long.
+const TEXT: usize = 6 << 10;
 
-/// Names of the injected volumes that exist in every pod.
-pub(crate) const VOLUMES: [&str; 6] = [
-    "tb-model",
-    "tb-cipher",
-    "tb-audit",
-    "tb-tls",
-    "tb-tokens",
-    "tb-ca",
-];
-/// Mode of the files with key and sums, 0440: the sentinel reads them through the pod's group.
-const SECRET_MODE: u32 = 0o440;
+/// The sentinel's container in one pod.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Injected {
+    /// As JSON, members sorted.
+    pub(crate) text: String,
+    /// SHA-256 of the text, lower-case hex, for the pod's mark.
+    pub(crate) digest: String,
+}
 
 /// The sentinel as a native sidecar that runs as user `uid`.
-pub(crate) fn container(delivery: &Delivery, settings: &SentinelSettings, uid: i64) -> Value {
-    let memory = format!("{}Mi", settings.memory_mi + to_mib(delivery.resident_bytes));
-    json!({
-        "name": SENTINEL,
-        "image": settings.image,
-        "imagePullPolicy": settings.image_pull_policy,
-        "args": ["serve"],
-        "restartPolicy": "Always",
-        "ports": [
-            {"name": "tb-public", "containerPort": PUBLIC_PORT, "protocol": "TCP"},
-            {"name": "tb-admin", "containerPort": ADMIN_PORT, "protocol": "TCP"},
-        ],
-        "env": environment(delivery, settings),
-        "resources": {
-            "requests": {"cpu": format!("{}m", settings.cpu_milli), "memory": memory},
-            "limits": {"memory": memory},
-        },
-        "volumeMounts": mounts(settings),
-        "startupProbe": probe("/startupz", STARTUP_PERIOD, startup_failures(delivery.plaintext_bytes)),
-        "readinessProbe": probe("/readyz", 2, 3),
-        "livenessProbe": probe("/livez", 10, 6),
-        "securityContext": {
-            "runAsNonRoot": true,
-            "runAsUser": uid,
-            "allowPrivilegeEscalation": false,
-            "readOnlyRootFilesystem": true,
-            "capabilities": {"drop": ["ALL"]},
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "terminationMessagePath": "/dev/termination-log",
-        "terminationMessagePolicy": "File",
-    })
+pub(crate) fn container(
+    delivery: &Delivery,
+    settings: &SentinelSettings,
+    uid: i64,
+) -> Result<Injected, serde_json::Error> {
+    let mut text = Vec::with_capacity(TEXT);
+    serde_json::to_writer(&mut text, &Container::of(delivery, settings, uid))?;
+    let digest = HEXLOWER.encode(&Sha256::digest(&text));
+    let text = String::from_utf8(text).map_err(serde::ser::Error::custom)?;
+    Ok(Injected { text, digest })
 }
 
-/// The volumes. Plaintext lies in `tb-model` alone, which is memory.
-pub(crate) fn volumes(delivery: &Delivery, settings: &SentinelSettings) -> Vec<Value> {
-    let cipher = to_mib(delivery.plaintext_bytes + delivery.plaintext_bytes / 20) + 64;
-    let model = to_mib(delivery.resident_bytes) + 16;
-    let mut volumes = vec![
-        json!({"name": "tb-model", "emptyDir": {"medium": "Memory", "sizeLimit": format!("{model}Mi")}}),
-        json!({"name": "tb-cipher", "emptyDir": {"sizeLimit": format!("{cipher}Mi")}}),
-        json!({"name": "tb-audit", "emptyDir": {"sizeLimit": "256Mi"}}),
-        json!({"name": "tb-tls", "secret": {"secretName": serving_secret(&delivery.tunepod), "defaultMode": SECRET_MODE}}),
-        // Of that Secret the sums alone: what else lies there is the operator's.
-        json!({"name": "tb-tokens", "secret": {
-            "secretName": token_sums_secret(&delivery.tunepod),
-            "items": [{"key": TOKENS_FILE, "path": TOKENS_FILE}],
-            "defaultMode": SECRET_MODE,
-        }}),
-    ];
-    if let Some(name) = &settings.ca_config_map {
-        volumes.push(json!({"name": "tb-ca", "configMap": {"name": name, "defaultMode": 420}}));
+/// The same as a value, and its digest.
+pub(crate) fn container_value(
+    delivery: &Delivery,
+    settings: &SentinelSettings,
+    uid: i64,
+) -> Result<(Value, String), serde_json::Error> {
+    let Injected { text, digest } = container(delivery, settings, uid)?;
+    Ok((serde_json::from_str(&text)?, digest))
+}
+
+/// A container; no member is missing that the API server would default.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Container<'a> {
+    args: [&'static str; 1],
+    env: Vec<environment::Variable<'a>>,
+    image: &'a str,
+    image_pull_policy: &'a str,
+    liveness_probe: Probe,
+    name: &'static str,
+    ports: [Port; 2],
+    readiness_probe: Probe,
+    resources: Resources,
+    restart_policy: &'static str,
+    security_context: SecurityContext,
+    startup_probe: Probe,
+    termination_message_path: &'static str,
+    termination_message_policy: &'static str,
+    volume_mounts: Vec<Mount>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names of the API")]
+struct Port {
+    container_port: u16,
+    name: &'static str,
+    protocol: &'static str,
+}
+
+#[derive(Serialize)]
+struct Resources {
+    limits: Limits,
+    requests: Requests,
+}
+
+#[derive(Serialize)]
+struct Limits {
+    memory: Mebibytes,
+}
+
+#[derive(Serialize)]
+struct Requests {
+    cpu: Millicores,
+    memory: Mebibytes,
+}
+
+/// A quantity of memory, written `512Mi`.
+#[derive(Clone, Copy)]
+pub(crate) struct Mebibytes(pub(crate) u64);
+
+impl Serialize for Mebibytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{}Mi", self.0))
     }
-    volumes
 }
 
-/// Environment of the model server: where the model will be.
-pub(crate) fn runtime_environment() -> [Value; 3] {
-    [
-        variable("TB_PIPE_PATH", PIPE_PATH),
-        variable("TB_MODEL_DIR", MODEL_DIR),
-        variable("TB_READY_SIGNAL", READY_SIGNAL),
-    ]
+/// A quantity of CPU, written `250m`.
+#[derive(Clone, Copy)]
+struct Millicores(u64);
+
+impl Serialize for Millicores {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{}m", self.0))
+    }
 }
 
-/// The model server's view of the model: it reads, and cannot change what the sentinel delivers.
-pub(crate) fn runtime_mount() -> Value {
-    json!({"name": "tb-model", "mountPath": MODEL_ROOT, "readOnly": true})
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SecurityContext {
+    allow_privilege_escalation: bool,
+    capabilities: Capabilities,
+    read_only_root_filesystem: bool,
+    run_as_non_root: bool,
+    run_as_user: i64,
+    seccomp_profile: SeccompProfile,
 }
 
-/// SHA-256 of a JSON value with sorted keys, lower-case hex.
-pub(crate) fn digest(value: &Value) -> String {
-    let mut text = String::with_capacity(4096);
-    canonical(value, &mut text);
-    HEXLOWER.encode(&Sha256::digest(text.as_bytes()))
+#[derive(Serialize)]
+struct Capabilities {
+    drop: [&'static str; 1],
 }
 
-fn canonical(value: &Value, text: &mut String) {
-    match value {
-        Value::Object(map) => {
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by_key(|(key, _)| key.as_str());
-            text.push('{');
-            for (at, (key, inner)) in entries.into_iter().enumerate() {
-                if at > 0 {
-                    text.push(',');
-                }
-                quoted(key, text);
-                text.push(':');
-                canonical(inner, text);
-            }
-            text.push('}');
+#[derive(Serialize)]
+struct SeccompProfile {
+    #[serde(rename = "type")]
+    kind: &'static str,
+}
+
+/// A mount in the sentinel or in the model server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names of the API")]
+pub(crate) struct Mount {
+    mount_path: &'static str,
+    name: &'static str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    read_only: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Probe {
+    failure_threshold: u64,
+    http_get: Handler<'static>,
+    period_seconds: u64,
+    success_threshold: u64,
+    timeout_seconds: u64,
+}
+
+/// An HTTP question to the sentinel's admin port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Handler<'a> {
+    path: Cow<'a, str>,
+    port: u16,
+    scheme: &'static str,
+}
+
+impl<'a> Handler<'a> {
+    /// The question for `path`.
+    pub(crate) fn to(path: impl Into<Cow<'a, str>>) -> Self {
+        Self {
+            path: path.into(),
+            port: ADMIN_PORT,
+            scheme: "HTTP",
         }
-        Value::Array(items) => {
-            text.push('[');
-            for (at, inner) in items.iter().enumerate() {
-                if at > 0 {
-                    text.push(',');
-                }
-                canonical(inner, text);
-            }
-            text.push(']');
+    }
+
+    /// The same as a value.
+    pub(crate) fn to_value(&self) -> Value {
+        json!({"path": self.path, "port": self.port, "scheme": self.scheme})
+    }
+}
+
+impl<'a> Container<'a> {
+    fn of(delivery: &'a Delivery, settings: &'a SentinelSettings, uid: i64) -> Self {
+        let memory = Mebibytes(settings.memory_mi + to_mib(delivery.resident_bytes));
+        let start = startup_failures(delivery.plaintext_bytes, settings.least_bandwidth.get());
+        Self {
+            args: ["serve"],
+            env: environment::of(delivery, settings),
+            image: &settings.image,
+            image_pull_policy: &settings.image_pull_policy,
+            liveness_probe: probe("/livez", 10, 6),
+            name: SENTINEL,
+            ports: [port("tb-public", PUBLIC_PORT), port("tb-admin", ADMIN_PORT)],
+            readiness_probe: probe("/readyz", 2, 3),
+            resources: Resources {
+                limits: Limits { memory },
+                requests: Requests {
+                    cpu: Millicores(settings.cpu_milli),
+                    memory,
+                },
+            },
+            restart_policy: "Always",
+            security_context: SecurityContext {
+                allow_privilege_escalation: false,
+                capabilities: Capabilities { drop: ["ALL"] },
+                read_only_root_filesystem: true,
+                run_as_non_root: true,
+                run_as_user: uid,
+                seccomp_profile: SeccompProfile {
+                    kind: "RuntimeDefault",
+                },
+            },
+            startup_probe: probe("/startupz", STARTUP_PERIOD, start),
+            termination_message_path: "/dev/termination-log",
+            termination_message_policy: "File",
+            volume_mounts: mounts(settings),
         }
-        Value::String(inner) => quoted(inner, text),
-        other => text.push_str(&other.to_string()),
     }
 }
 
-/// A JSON string; what needs no escape, nearly everything here, is copied.
-fn quoted(inner: &str, text: &mut String) {
-    if inner.bytes().all(|b| b >= b' ' && b != b'"' && b != b'\\') {
-        text.push('"');
-        text.push_str(inner);
-        text.push('"');
-    } else {
-        text.push_str(&Value::from(inner).to_string());
+const fn port(name: &'static str, container_port: u16) -> Port {
+    Port {
+        container_port,
+        name,
+        protocol: "TCP",
     }
 }
 
-const fn to_mib(bytes: u64) -> u64 {
+fn probe(path: &'static str, period_seconds: u64, failure_threshold: u64) -> Probe {
+    Probe {
+        failure_threshold,
+        http_get: Handler::to(path),
+        period_seconds,
+        success_threshold: 1,
+        timeout_seconds: 2,
+    }
+}
+
+/// So many MiB that all bytes fit in.
+pub(crate) const fn to_mib(bytes: u64) -> u64 {
     bytes.div_ceil(MIB)
 }
 
-const fn startup_failures(bytes: u64) -> u64 {
-    bytes.div_ceil(SLOWEST_START * STARTUP_PERIOD) + STARTUP_PROBES
+const fn startup_failures(bytes: u64, least_bandwidth: u64) -> u64 {
+    bytes.div_ceil(least_bandwidth.saturating_mul(STARTUP_PERIOD)) + STARTUP_PROBES
 }
 
-fn probe(path: &str, period: u64, failures: u64) -> Value {
-    json!({
-        "httpGet": {"path": path, "port": ADMIN_PORT, "scheme": "HTTP"},
-        "periodSeconds": period,
-        "failureThreshold": failures,
-        "successThreshold": 1,
-        "timeoutSeconds": 2,
-    })
+/// The model server's view of the model: it reads, and cannot change what the sentinel delivers.
+pub(crate) const fn runtime_mount() -> Mount {
+    read("tb-model", MODEL_ROOT)
 }
 
-fn mounts(settings: &SentinelSettings) -> Vec<Value> {
-    let mut mounts = vec![
-        json!({"name": "tb-model", "mountPath": MODEL_ROOT}),
-        json!({"name": "tb-cipher", "mountPath": CIPHER_DIR}),
-        json!({"name": "tb-audit", "mountPath": AUDIT_DIR}),
-        json!({"name": "tb-tls", "mountPath": TLS_DIR, "readOnly": true}),
-        json!({"name": "tb-tokens", "mountPath": TOKENS_DIR, "readOnly": true}),
-    ];
+const fn read(name: &'static str, mount_path: &'static str) -> Mount {
+    Mount {
+        mount_path,
+        name,
+        read_only: true,
+    }
+}
+
+const fn write(name: &'static str, mount_path: &'static str) -> Mount {
+    Mount {
+        mount_path,
+        name,
+        read_only: false,
+    }
+}
+
+fn mounts(settings: &SentinelSettings) -> Vec<Mount> {
+    let mut mounts = Vec::with_capacity(7);
+    mounts.extend([
+        write("tb-model", MODEL_ROOT),
+        write("tb-cipher", CIPHER_DIR),
+        write("tb-audit", AUDIT_DIR),
+        read("tb-tls", TLS_DIR),
+        read("tb-tokens", TOKENS_DIR),
+        read("tb-api", API_DIR),
+    ]);
     if settings.ca_config_map.is_some() {
-        mounts.push(json!({"name": "tb-ca", "mountPath": CA_DIR, "readOnly": true}));
+        mounts.push(read("tb-ca", CA_DIR));
     }
     mounts
-}
-
-fn variable(name: &str, value: &str) -> Value {
-    json!({"name": name, "value": value})
-}
-
-/// What the sentinel is told of the licence: the variables that differ from pod to pod. Where the licence is asked for
-/// and what anchors every later check stands in TunePod and ModelAsset, where no policy can look.
-pub(crate) fn licensed(delivery: &Delivery) -> [(&'static str, &str); 5] {
-    [
-        ("TB_CONTRACT_ID", &delivery.contract_id),
-        ("TB_ASSET_ID", &delivery.asset_id),
-        ("TB_EDC_ENDPOINT", &delivery.endpoint),
-        ("TB_MANIFEST_SHA256", &delivery.manifest_sha256),
-        ("TB_DELIVERY", delivery.handover.as_str()),
-    ]
-}
-
-fn environment(delivery: &Delivery, settings: &SentinelSettings) -> Vec<Value> {
-    let field = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}});
-    let mut env: Vec<Value> = licensed(delivery)
-        .iter()
-        .map(|(name, value)| variable(name, value))
-        .collect();
-    env.extend([
-        variable("TB_TARGET_DIR", CIPHER_DIR),
-        variable("TB_PIPE_PATH", PIPE_PATH),
-        variable("TB_MODEL_DIR", MODEL_DIR),
-        variable("TB_READY_SIGNAL", READY_SIGNAL),
-        variable("TB_RUNTIME_URL", &settings.runtime_url),
-        variable("TB_PUBLIC_ADDR", &format!("0.0.0.0:{PUBLIC_PORT}")),
-        variable("TB_ADMIN_ADDR", &format!("0.0.0.0:{ADMIN_PORT}")),
-        variable("TB_AUDIT_PATH", &format!("{AUDIT_DIR}/audit.jsonl")),
-        variable("TB_TLS_CERT_PATH", &format!("{TLS_DIR}/tls.crt")),
-        variable("TB_TLS_KEY_PATH", &format!("{TLS_DIR}/tls.key")),
-        variable("TB_TOKENS_PATH", &format!("{TOKENS_DIR}/{TOKENS_FILE}")),
-        variable("TB_LOG_LEVEL", &settings.log_level),
-        field("TB_NODE_NAME", "spec.nodeName"),
-        field("TB_POD_NAME", "metadata.name"),
-        field("TB_POD_NAMESPACE", "metadata.namespace"),
-        field("TB_POD_UID", "metadata.uid"),
-    ]);
-    if !settings.proxy_allow.is_empty() {
-        env.push(variable("TB_PROXY_ALLOW", &settings.proxy_allow.join(",")));
-    }
-    if settings.ca_config_map.is_some() {
-        env.push(variable("TB_CA_PATH", &format!("{CA_DIR}/ca.crt")));
-    }
-    for extra in &settings.extra_env {
-        // What the webhook sets is the contract; an extra variable may add to it, not bend it.
-        if !env
-            .iter()
-            .any(|set| set.get("name").and_then(Value::as_str) == Some(extra.name.as_str()))
-        {
-            env.push(variable(&extra.name, &extra.value));
-        }
-    }
-    env
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inject::delivery::Handover;
 
     #[test]
     fn the_start_is_given_time_for_the_transfer() {
-        assert_eq!(startup_failures(0), 150);
+        assert_eq!(startup_failures(0, 20_000_000), 150);
         // 400 GB at 20 MB/s is 20,000 s: 10,000 probes.
-        assert_eq!(startup_failures(400_000_000_000), 10_150);
+        assert_eq!(startup_failures(400_000_000_000, 20_000_000), 10_150);
+    }
+
+    /// Members sorted at every depth, no space: what the digest is of, by another way.
+    fn canonical(value: &Value) -> String {
+        let joined = |parts: Vec<String>| parts.join(",");
+        match value {
+            Value::Object(map) => {
+                let sorted: std::collections::BTreeMap<_, _> = map.iter().collect();
+                let members = sorted
+                    .into_iter()
+                    .map(|(key, inner)| format!("{}:{}", json!(key), canonical(inner)));
+                format!("{{{}}}", joined(members.collect()))
+            }
+            Value::Array(items) => format!("[{}]", joined(items.iter().map(canonical).collect())),
+            other => other.to_string(),
+        }
     }
 
     #[test]
-    fn the_digest_does_not_depend_on_the_order_of_keys() {
-        let a = json!({"a": [1, {"x": null, "y": "z"}], "b": true});
-        let b: Value = serde_json::from_str(r#"{"b":true,"a":[1,{"y":"z","x":null}]}"#).unwrap();
-        assert_eq!(digest(&a), digest(&b));
-        assert_ne!(digest(&a), digest(&json!({"a": [1], "b": true})));
+    fn the_text_is_the_canonical_form_and_the_digest_is_of_it() {
+        let delivery = Delivery {
+            tunepod: "t".to_owned(),
+            contract_id: "a \"quoted\" \\ contract, \u{fc}\n".to_owned(),
+            asset_id: "a".to_owned(),
+            endpoint: "https://control.example".to_owned(),
+            manifest_sha256: "ab".repeat(32),
+            plaintext_bytes: 1 << 40,
+            resident_bytes: 1 << 21,
+            handover: Handover::RamFile,
+        };
+        for settings in [
+            json!({"image": "s"}),
+            json!({"image": "s", "caConfigMap": "c", "proxyAllow": ["/a", "/b"], "leastBandwidth": 1,
+                "extraEnv": [{"name": "X", "value": "\u{0}"}, {"name": "TB_LEASE", "value": "mine"}]}),
+        ] {
+            let settings: SentinelSettings = serde_json::from_value(settings).unwrap();
+            let made = container(&delivery, &settings, 7).unwrap();
+            let (value, digest) = container_value(&delivery, &settings, 7).unwrap();
+            assert_eq!(made.text, canonical(&value));
+            assert_eq!((made.digest.as_str(), made.digest.len()), (digest.as_str(), 64));
+            let sum = HEXLOWER.encode(&Sha256::digest(canonical(&value).as_bytes()));
+            assert_eq!(made.digest, sum);
+            let lease = value["env"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|v| v["name"] == "TB_LEASE");
+            assert_eq!(lease.count(), 1);
+        }
     }
 }

@@ -104,7 +104,7 @@ fn decide_with(pod: &Value, settings: &SentinelSettings) -> Verdict {
     );
     match found {
         Ok(delivery) if again => admit_again(pod, &intent, &delivery, settings),
-        Ok(delivery) => admit(&view, &intent, &delivery, &Prepared::new(settings.clone())),
+        Ok(delivery) => admit(&view, &intent, &delivery, settings),
         Err(found) => Verdict::Denied(describe(&found)),
     }
 }
@@ -167,7 +167,8 @@ fn the_sentinel_comes_first_and_the_runtime_gets_the_model() {
             "tb-audit",
             "tb-tls",
             "tb-tokens",
-            "tb-ca"
+            "tb-ca",
+            "tb-api"
         ]
     );
     assert_eq!(

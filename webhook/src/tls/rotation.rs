@@ -147,7 +147,7 @@ pub(crate) async fn request(
     config.read_timeout = Some(Duration::from_secs(3));
     config.default_retry = false;
     let client = Client::try_from(config).map_err(|e| failed(&e))?;
-    let builder = axum::http::Request::builder().uri(path);
+    let builder = hyper::Request::builder().uri(path);
     let question = match body {
         None => builder.body(Vec::new()),
         Some(text) => builder

@@ -117,14 +117,19 @@ fn the_bundle_overlaps_and_then_forgets() {
     );
 }
 
-fn serve(leaf: Arc<resolver::CurrentLeaf>) -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
+async fn serve(leaf: Arc<resolver::CurrentLeaf>) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("https://127.0.0.1:{}", listener.local_addr().unwrap().port());
-    let tls = axum_server::tls_rustls::RustlsConfig::from_config(resolver::server_config(leaf));
-    let app = axum::Router::new().route("/healthz", axum::routing::get(|| async { "ok" }));
-    let server = axum_server::from_tcp_rustls(listener, tls).unwrap();
-    tokio::spawn(server.serve(app.into_make_service()));
+    let tls = tokio_rustls::TlsAcceptor::from(resolver::server_config(leaf));
+    let answer = |_| std::future::ready(crate::listen::text(hyper::StatusCode::OK, "ok"));
+    let never = std::future::pending();
+    tokio::spawn(crate::listen::serve(
+        listener,
+        Some(tls),
+        answer,
+        never,
+        std::time::Duration::ZERO,
+    ));
     address
 }
 
@@ -132,7 +137,7 @@ fn serve(leaf: Arc<resolver::CurrentLeaf>) -> String {
 async fn clients_trust_the_bundle_through_every_renewal() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let leaf = Arc::new(resolver::CurrentLeaf::default());
-    let address = serve(leaf.clone());
+    let address = serve(leaf.clone()).await;
     let name = "trustbridge-webhook.trustbridge-system.svc";
     let try_with = |bundle: String, name: &'static str| {
         let address = address.clone();

@@ -3,7 +3,7 @@
 
 use crate::inject::delivery::Delivery;
 use crate::inject::violation::{Reason, Violation};
-use crate::inject::{SENTINEL, sentinel};
+use crate::inject::{SENTINEL, environment};
 use crate::review::{Request, Verdict};
 use crate::settings::Creators;
 use serde_json::Value;
@@ -62,7 +62,7 @@ pub(crate) fn licence(pod: &Value, delivery: &Delivery) -> Verdict {
         .flatten()
         .filter(|c| c.get("name").and_then(Value::as_str) == Some(SENTINEL));
     let environment = guards.next().and_then(|c| c.get("env")?.as_array());
-    for (name, value) in sentinel::licensed(delivery) {
+    for (name, value) in environment::licensed(delivery) {
         let said: Vec<&str> = environment
             .into_iter()
             .flatten()

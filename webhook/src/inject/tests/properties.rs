@@ -13,9 +13,11 @@ fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 
-/// What the contract writes anew: the grace period, and where the model server's probes ask.
+/// What the contract writes anew: the grace period, where the model server's probes ask, and how often its first one may
+/// fail.
 fn is_ours_to_set(path: &str) -> bool {
     path.ends_with("/spec/terminationGracePeriodSeconds")
+        || path == "/spec/containers[\"runtime\"]/startupProbe/failureThreshold"
         || ["startupProbe", "readinessProbe", "livenessProbe"]
             .iter()
             .any(|probe| {
@@ -107,7 +109,7 @@ fn rebuilt(pod: &Value) -> Value {
     let asset = asset();
     let known = Some(("tb-asset-e2e-001", Some(&asset)));
     let delivery = delivery::resolve(&intent, "tb-acme-protected", Some(&tunepod()), known).unwrap();
-    rebuild::guarded(pod, &intent.runtime, &delivery, &settings())
+    rebuild::guarded(pod, &intent.runtime, &delivery, &settings()).unwrap()
 }
 
 #[test]

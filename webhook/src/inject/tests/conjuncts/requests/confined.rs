@@ -15,6 +15,58 @@ fn own_object(operation: &str, resource: &str, name: &str, namespace: &str) -> V
     request
 }
 
+/// What the sentinels of an organisation may do: the Role, with what is changed in its one rule, and its binding.
+fn beats(namespace: &str, name: &str, change: impl FnOnce(&mut Value)) -> Value {
+    let mut request = own_object("CREATE", "roles", name, namespace);
+    let mut rule = json!({"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": ["tp-x-heartbeat"], "verbs": ["patch"]});
+    change(&mut rule);
+    request["object"]["rules"] = json!([rule]);
+    request
+}
+
+fn beating(namespace: &str, role: [&str; 2], subject: [&str; 3]) -> Value {
+    let [kind, name, place] = subject;
+    let object = json!({
+        "metadata": {"name": "b"},
+        "roleRef": {"kind": role[0], "name": role[1]},
+        "subjects": [{"kind": kind, "name": name, "namespace": place}],
+    });
+    let mut request = about("CREATE", "rolebindings", "", OPERATOR, &object, &Value::Null);
+    request["request"]["namespace"] = namespace.into();
+    request
+}
+
+/// Of the Role and the binding by which sentinels renew their Leases: what is let through, and what is not.
+fn heartbeats() -> (Vec<Value>, Vec<Value>) {
+    let (home, role) = ("tb-acme-protected", ["Role", "trustbridge-heartbeats"]);
+    let pods = ["ServiceAccount", "tunepod", home];
+    let beats_but = |change: &dyn Fn(&mut Value)| beats(home, "trustbridge-heartbeats", change);
+    let without_rules = own_object("CREATE", "roles", "trustbridge-heartbeats", home);
+    let mut to_nobody = beating(home, role, pods);
+    to_nobody["object"].as_object_mut().unwrap().remove("subjects");
+    (
+        vec![beats_but(&|_| {}), without_rules, beating(home, role, pods)],
+        vec![
+            beats("tb-acme", "trustbridge-heartbeats", |_| {}),
+            beats(home, "another", |_| {}),
+            beats_but(&|rule| rule["verbs"] = json!(["patch", "get"])),
+            beats_but(&|rule| rule["apiGroups"] = json!([""])),
+            beats_but(&|rule| rule["resources"] = json!(["secrets"])),
+            beats_but(&|rule| rule["resourceNames"] = json!([])),
+            beats_but(&|rule| drop(rule.as_object_mut().unwrap().remove("resourceNames"))),
+            beats_but(&|rule| rule["resourceNames"] = json!(["x-heartbeat"])),
+            beats_but(&|rule| rule["resourceNames"] = json!(["tp-x"])),
+            to_nobody,
+            beating("tb-acme", role, ["ServiceAccount", "tunepod", "tb-acme"]),
+            beating(home, ["ClusterRole", "trustbridge-heartbeats"], pods),
+            beating(home, ["Role", "another"], pods),
+            beating(home, role, ["User", "tunepod", home]),
+            beating(home, role, ["ServiceAccount", "tunepod", "tb-other-protected"]),
+            beating(home, role, ["ServiceAccount", "default", home]),
+        ],
+    )
+}
+
 /// The same of a Secret of that type.
 fn typed(mut request: Value, type_: &str) -> Value {
     for place in ["object", "oldObject"] {
@@ -29,8 +81,15 @@ fn opaque(request: Value) -> Value {
     typed(request, "Opaque")
 }
 
-#[expect(clippy::too_many_lines, reason = "a table, one row for each request")]
 pub(super) fn requests() -> (Vec<Value>, Vec<Value>) {
+    let ((mut good, mut bad), (more_good, more_bad)) = (own_requests(), heartbeats());
+    good.extend(more_good);
+    bad.extend(more_bad);
+    (good, bad)
+}
+
+#[expect(clippy::too_many_lines, reason = "a table, one row for each request")]
+fn own_requests() -> (Vec<Value>, Vec<Value>) {
     let pods = |namespace: &str, user| {
         let mut request = about(
             "CREATE",

@@ -67,10 +67,19 @@ pub(super) fn requests() -> (Vec<Value>, Vec<Value>) {
         p["metadata"]["annotations"]["trustbridge.io/delivery"] = "ramfile".into();
     }));
     let guard = "/spec/initContainers/0";
+    let api = plain["spec"]["volumes"].as_array().unwrap().len() - 1;
     let mut more: Vec<Value> = in_the_guard()
         .into_iter()
         .chain(beside_it())
-        .map(|(pointer, value)| added(&plain, &pointer.replace("GUARD", guard), value))
+        .chain(for_the_api_server())
+        .map(|(pointer, value)| (pointer.replace("GUARD", guard), value))
+        .map(|(pointer, value)| {
+            added(
+                &plain,
+                &pointer.replace("API", &format!("/spec/volumes/{api}/projected")),
+                value,
+            )
+        })
         .collect();
     for (_, _, change) in refusals::BROKEN {
         let mut bent = plain.clone();
@@ -136,6 +145,21 @@ fn in_the_guard() -> Vec<(&'static str, Value)> {
         ("GUARD/readinessProbe/httpGet/host", json!("example.com")),
         ("GUARD/livenessProbe/httpGet/host", json!("example.com")),
         ("GUARD/name", json!("tb-other")),
+    ]
+}
+
+/// One thing else in what is projected for the API server.
+fn for_the_api_server() -> Vec<(&'static str, Value)> {
+    let authority =
+        json!({"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}});
+    vec![
+        ("API/sources/0/serviceAccountToken/audience", json!("vault")),
+        ("API/sources", json!([authority, authority])),
+        ("API/sources/-", authority),
+        (
+            "/spec/containers/1/volumeMounts",
+            json!([{"name": "tb-api", "mountPath": "/x"}]),
+        ),
     ]
 }
 
