@@ -100,7 +100,9 @@ pub(crate) fn router(
 
 async fn startup(State(admin): State<Admin>) -> Response {
     let snapshot = admin.shared.snapshot();
-    answer(snapshot.state.is_started(), &snapshot)
+    // A runtime that starts before the small files have their names does not find them.
+    let is_offered = admin.shared.facts.is_offered();
+    answer(snapshot.state.is_started() && is_offered, &snapshot)
 }
 
 async fn ready(State(admin): State<Admin>) -> Response {

@@ -58,11 +58,18 @@ async fn ask(
 async fn probes_follow_the_state() {
     let shared = Shared::new();
     let decrypt = State::Decrypt { delivered: false };
+    for state in [State::Hydrate(Offer::Open), decrypt] {
+        shared.enter(state, "", "");
+        let status = get(&shared, "/startupz").await.0;
+        assert_eq!(status, 503, "{state:?}: the files have no names yet");
+    }
+    shared.facts.set_offered(true);
     for (state, startup, ready) in [
         (State::Boot, 503, 503),
         (State::Authorize, 503, 503),
         (State::Hydrate(Offer::None), 503, 503),
-        (State::Hydrate(Offer::Taken), 503, 503),
+        (State::Hydrate(Offer::Open), 200, 503),
+        (State::Hydrate(Offer::Taken), 200, 503),
         (decrypt, 200, 503),
         (State::Ready, 200, 200),
         (State::Suspended(Cause::Denied), 503, 503),

@@ -8,6 +8,7 @@ mod config;
 mod decrypt;
 mod events;
 mod health;
+mod heartbeat;
 mod hydrate;
 mod license;
 mod metrics;

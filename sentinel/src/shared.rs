@@ -44,6 +44,8 @@ pub(crate) struct Facts {
     pub(crate) landed_bytes: AtomicU64,
     /// Plaintext bytes handed to a reader.
     pub(crate) delivered_bytes: AtomicU64,
+    /// Whether every file has its name in memory, and the ready signal is there.
+    offered: AtomicBool,
     /// Whether the manifest's digest came from a trusted side.
     pub(crate) anchored: AtomicBool,
     /// How the kernel keeps other files out of reach.
@@ -99,6 +101,14 @@ impl Facts {
             landlock: self.landlock.get().copied(),
             key_memory: self.key_memory.get().copied(),
         }
+    }
+
+    pub(crate) fn set_offered(&self, offered: bool) {
+        self.offered.store(offered, Ordering::Release);
+    }
+
+    pub(crate) fn is_offered(&self) -> bool {
+        self.offered.load(Ordering::Acquire)
     }
 
     pub(crate) fn set_anchored(&self, anchored: bool) {

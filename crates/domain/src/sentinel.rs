@@ -17,6 +17,8 @@
 //! [`step`] is total: an event that a state does not wait for (a late message of a task that was cancelled)
 //! changes nothing and asks for nothing.
 
+pub mod heartbeat;
+
 use serde::{Deserialize, Serialize};
 
 /// Where the sentinel is.
@@ -134,12 +136,14 @@ impl State {
     /// Every name, in the order of the stages.
     pub const NAMES: [&'static str; 6] = ["Boot", "Authorize", "Hydrate", "Decrypt", "Ready", "Suspended"];
 
-    /// Whether the kubelet may start the runtime: nothing is waited for but its own loading. Whoever starts it himself
-    /// and waits for the ready signal may read from [`Offer::Open`] on; a kubelet would count the download against
-    /// the runtime's own probes.
+    /// Whether the runtime may be started: the files are offered, and it loads as they land. What lands slowly, it waits
+    /// for; whoever counts its time gives it that of the transfer as well, as the webhook does.
     #[must_use]
     pub const fn is_started(self) -> bool {
-        matches!(self, Self::Decrypt { .. } | Self::Ready)
+        matches!(
+            self,
+            Self::Hydrate(Offer::Open | Offer::Taken) | Self::Decrypt { .. } | Self::Ready
+        )
     }
 
     /// Whether requests are forwarded.

@@ -52,6 +52,7 @@ struct Open {
 /// Counters and outbox of this process.
 #[derive(Debug)]
 pub(crate) struct Billing {
+    boot: String,
     counters: Counters,
     /// Answers that should have told their tokens, and did not.
     silent: AtomicU64,
@@ -69,11 +70,17 @@ impl Billing {
             began: Instant::now(),
         };
         Ok(Self {
+            boot,
             counters: Counters::default(),
             silent: AtomicU64::new(0),
             outbox: SharedOutbox::new(outbox),
             open: Mutex::new(open),
         })
+    }
+
+    /// The id of this start of the process.
+    pub(crate) fn boot(&self) -> &str {
+        &self.boot
     }
 
     /// Counts.

@@ -32,3 +32,6 @@ pub(super) const AZURE: &[&str] = &[
     "AZURE_FEDERATED_TOKEN_FILE",
     "AZURE_TENANT_ID",
 ];
+
+/// The variables by which every pod finds the API server.
+pub(super) const CLUSTER: &[&str] = &["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"];

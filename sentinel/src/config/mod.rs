@@ -1,6 +1,7 @@
 //! The settings: every `TB_*` variable, read once, judged before anything else happens.
 
 mod known;
+mod lease;
 mod metering;
 mod read;
 #[cfg(test)]
@@ -87,6 +88,21 @@ pub(crate) struct Federated {
     pub(crate) token_file: PathBuf,
 }
 
+/// The Lease that is renewed as a sign of life, and what that takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LeaseSettings {
+    /// Its namespace.
+    pub(crate) namespace: String,
+    /// Its name.
+    pub(crate) name: String,
+    /// The API server, `https://HOST:PORT`.
+    pub(crate) server: String,
+    /// File with the token by which the API server knows this pod; the kubelet writes a new one in time.
+    pub(crate) token_path: PathBuf,
+    /// File with the authorities of the API server's certificate.
+    pub(crate) ca_path: PathBuf,
+}
+
 /// One client path that the proxy lets through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AllowedPath {
@@ -131,6 +147,8 @@ pub(crate) struct Config {
     pub(crate) termination_log: PathBuf,
     pub(crate) usage_interval: Duration,
     pub(crate) own_meter: Option<OwnMeter>,
+    /// `None`: nobody waits for a sign of life, as on a machine of its own.
+    pub(crate) lease: Option<LeaseSettings>,
     pub(crate) log_level: String,
 }
 
@@ -192,6 +210,7 @@ impl Config {
             termination_log: r.path("TB_TERMINATION_LOG", TERMINATION_LOG),
             usage_interval: Duration::from_secs(r.number("TB_USAGE_INTERVAL_SECONDS", 60, 1..=3600)),
             own_meter: r.own_meter(),
+            lease: r.lease(),
             log_level: r.log_level("TB_LOG_LEVEL"),
             target_dir,
             model_dir,

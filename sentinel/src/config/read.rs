@@ -18,10 +18,11 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Keeps `TB_*`, and what Azure's own libraries read. An empty value counts as not set, as charts write them.
+    /// Keeps `TB_*`, what Azure's own libraries read, and where the API server is. An empty value counts as not set, as
+    /// charts write them.
     pub(super) fn new(vars: impl IntoIterator<Item = (String, String)>) -> Self {
-        let ours =
-            |(name, _): &(String, String)| name.starts_with("TB_") || known::AZURE.contains(&name.as_str());
+        let others = || known::AZURE.iter().chain(known::CLUSTER);
+        let ours = |(name, _): &(String, String)| name.starts_with("TB_") || others().any(|one| one == name);
         Self {
             vars: vars.into_iter().filter(ours).collect(),
             problems: Vec::new(),

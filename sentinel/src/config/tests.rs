@@ -65,6 +65,7 @@ fn the_reference_page_has_every_variable_and_no_other() {
     let sources = [
         include_str!("mod.rs"),
         include_str!("known.rs"),
+        include_str!("lease.rs"),
         include_str!("metering.rs"),
         include_str!("read.rs"),
     ];
@@ -149,6 +150,8 @@ fn each_broken_rule_names_its_field() {
         ("TB_READY_SIGNAL", "/ready"),
         ("TB_AUDIT_PATH", "/audit.jsonl"),
         ("TB_ASSET_ID", "a/b"),
+        ("TB_LEASE", "tp-order-1-0-heartbeat"),
+        ("TB_LEASE", "tb-acme-protected/../x"),
     ] {
         let mut more = vec![(name, value)];
         if name == "TB_METERING_DIMENSIONS" {
@@ -223,4 +226,36 @@ fn a_machine_that_bills_itself_says_for_what() {
     assert_eq!(fields, ["AZURE_TENANT_ID", "AZURE_CLIENT_ID"]);
     // They are others' too: alone they mean nothing here.
     assert!(load(&[("AZURE_CLIENT_ID", "c")]).unwrap().unknown.is_empty());
+}
+
+#[test]
+fn a_sign_of_life_needs_all_that_it_takes() {
+    let lease = ("TB_LEASE", "tb-acme-protected/tp-order-1-0-heartbeat");
+    let token = ("TB_API_TOKEN_PATH", "/etc/trustbridge/api/token");
+    let ca = ("TB_API_CA_PATH", "/etc/trustbridge/api/ca.crt");
+    let (host, port) = (
+        ("KUBERNETES_SERVICE_HOST", "fd00::1"),
+        ("KUBERNETES_SERVICE_PORT", "443"),
+    );
+    let loaded = load(&[lease, token, ca, host, port]).unwrap();
+    assert!(loaded.unknown.is_empty());
+    let settings = loaded.config.lease.unwrap();
+    assert_eq!(
+        (settings.namespace.as_str(), settings.name.as_str()),
+        ("tb-acme-protected", "tp-order-1-0-heartbeat")
+    );
+    assert_eq!(settings.server, "https://[fd00::1]:443");
+    // Every pod has these two; alone they mean nothing.
+    assert_eq!(load(&[host, port]).unwrap().config.lease, None);
+    let told = problems(&[lease, token, ca]);
+    assert!(
+        told[0].starts_with("KUBERNETES_SERVICE_HOST: (not set)"),
+        "{told:?}"
+    );
+    let told = problems(&[lease, host, port]);
+    let fields: Vec<_> = told.iter().map(|text| text.split(':').next().unwrap()).collect();
+    assert_eq!(fields, ["TB_API_TOKEN_PATH", "TB_API_CA_PATH"]);
+    assert!(problems(&[token])[0].starts_with("TB_LEASE: (not set): is required beside TB_API_TOKEN_PATH"));
+    let told = problems(&[lease, token, ca, ("KUBERNETES_SERVICE_HOST", "h/x?"), port]);
+    assert!(told[0].starts_with("KUBERNETES_SERVICE_HOST: "), "{told:?}");
 }

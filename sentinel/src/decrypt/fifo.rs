@@ -13,7 +13,7 @@ use tokio::net::unix::pipe::{OpenOptions, Sender};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::records::{Feed, feed};
+use super::records::{Feed, Plaintext, feed};
 use super::volume;
 use super::{Error, Job, Ledger};
 use crate::hydrate::Abandoned;
@@ -130,11 +130,11 @@ async fn stream(job: &Job, feed: Feed, mut pipe: Sender, ledger: &Ledger) -> Res
             // it may go: whether it took that is seen in the end.
             () = left(&pipe), if written < job.file.plaintext_bytes => return Ok(Stream::Broken),
         };
-        let Some(text) = text else {
+        let Some(mut text) = text else {
             break;
         };
         let bytes = text.bytes().len() as u64;
-        let sent = pipe.write_all(text.bytes()).await;
+        let sent = write_and_wipe(&mut text, &mut pipe).await;
         // A full or closed return channel only means that the buffer is not used again.
         let _ = spent.try_send(text.wiped());
         match sent {
@@ -155,6 +155,19 @@ async fn stream(job: &Job, feed: Feed, mut pipe: Sender, ledger: &Ledger) -> Res
         return Err(Error::io(job.file.shown(), io::Error::other(text)));
     }
     taken(job, &pipe).await
+}
+
+/// Writes the text as the pipe has room, and wipes each piece at once, while it lies in the cache: one more way through
+/// the memory afterwards costs more than the decryption.
+async fn write_and_wipe(text: &mut Plaintext, pipe: &mut Sender) -> io::Result<()> {
+    while !text.bytes().is_empty() {
+        let written = pipe.write(text.bytes()).await?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        text.wipe(written);
+    }
+    Ok(())
 }
 
 /// Waits until the reader closes its end. Failing, it is for the next write to tell.
@@ -212,7 +225,8 @@ mod tests {
         ];
         let config = Config::load(vars.map(|(name, value)| (name.to_owned(), value.to_owned())));
         Ledger {
-            complete: vec![false].into(),
+            reads: crate::decrypt::Reads::carrying(std::iter::once(false)).into(),
+            names: vec!["model".to_owned()],
             digest: String::new(),
             volume: Volume::of(&config.unwrap().config),
             events: Events::channel().0,

@@ -94,9 +94,61 @@ impl Error {
     }
 }
 
+/// Whether a file was read to its end by its latest reader, and in whose time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Read {
+    No,
+    Yes,
+    /// From what was offered before this delivery began, by a load that still lacked others.
+    Before,
+}
+
+/// What the files are for the load that is under way.
+struct Reads(Vec<Read>);
+
+impl Reads {
+    /// Those that were `taken` before. If that is all of them, the load is over, and the next stream begins another.
+    fn carrying(taken: impl Iterator<Item = bool>) -> Self {
+        let taken: Vec<bool> = taken.collect();
+        let known = if taken.iter().all(|one| *one) {
+            Read::Yes
+        } else {
+            Read::Before
+        };
+        Self(
+            taken
+                .iter()
+                .map(|one| if *one { known } else { Read::No })
+                .collect(),
+        )
+    }
+
+    fn are_all(&self) -> bool {
+        self.0.iter().all(|one| *one != Read::No)
+    }
+
+    /// A stream began. The first one after a complete load begins a new one, of all files; a file that was read before
+    /// this delivery, and is read once more, belongs to the load that reads the others.
+    fn began(&mut self, index: usize) {
+        let is_carried = self.0.get(index) == Some(&Read::Before);
+        if self.are_all() && !is_carried {
+            self.0.fill(Read::No);
+        }
+        self.set(index, Read::No);
+    }
+
+    fn set(&mut self, index: usize, read: Read) {
+        if let Some(one) = self.0.get_mut(index) {
+            *one = read;
+        }
+    }
+}
+
 /// Which files were read to their end by their latest reader.
 struct Ledger {
-    complete: Mutex<Vec<bool>>,
+    reads: Mutex<Reads>,
+    /// How each of them is called.
+    names: Vec<String>,
     digest: String,
     volume: Volume,
     events: Events,
@@ -104,28 +156,31 @@ struct Ledger {
 }
 
 impl Ledger {
-    /// A stream began. The first one after a complete delivery begins a new one, of all files.
     fn began(&self, index: usize) {
-        let mut all = self.complete.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.iter().all(|one| *one) {
-            all.fill(false);
-            self.volume.forget_delivered();
-        }
-        if let Some(one) = all.get_mut(index) {
-            *one = false;
-        }
+        let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
+        reads.began(index);
+        self.note(&reads);
         self.events.send(Event::DeliveryBegan);
+    }
+
+    /// Writes down which files were read, for whoever offers the rest of them.
+    fn note(&self, reads: &Reads) {
+        let taken = self
+            .names
+            .iter()
+            .zip(&reads.0)
+            .filter(|(_, read)| **read != Read::No);
+        self.volume
+            .note_taken(&self.digest, taken.map(|(name, _)| name.as_str()));
     }
 
     /// A stream was read to its end. Events leave under the lock, in the order of the facts.
     fn ended(&self, index: usize) {
         self.shared.metrics.streams.inc();
-        let mut all = self.complete.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(one) = all.get_mut(index) {
-            *one = true;
-        }
-        if all.iter().all(|one| *one) {
-            self.volume.note_delivered(&self.digest);
+        let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
+        reads.set(index, Read::Yes);
+        self.note(&reads);
+        if reads.are_all() {
             self.events.send(Event::Delivered);
         }
     }
@@ -174,9 +229,23 @@ impl Delivery {
         for job in files {
             write_file(job).await?;
         }
-        let known = delivery.volume.was_delivered(&asset.digest);
+        // Read in an earlier start's time, or from what was offered before and taken back: whoever has them does not
+        // come for them again. The digest says that they are the same.
+        let taken = delivery.volume.taken(&asset.digest);
+        let names: Vec<String> = streams.iter().map(|job| job.file.shown().to_owned()).collect();
+        let reads = Reads::carrying(names.iter().map(|name| taken.contains(name)));
+        // Without a stream every byte lies in the memory volume.
+        let known = reads.are_all();
+        if !taken.is_empty() {
+            tracing::info!(
+                carried = taken.len(),
+                of = names.len(),
+                "files that were read already count as read"
+            );
+        }
         let ledger = Arc::new(Ledger {
-            complete: Mutex::new(vec![known; streams.len()]),
+            reads: Mutex::new(reads),
+            names,
             digest: asset.digest.clone(),
             volume: delivery.volume.clone(),
             events: events.clone(),
@@ -185,15 +254,15 @@ impl Delivery {
         for job in &streams {
             volume::make_fifo(&job.place)?;
         }
-        if known || streams.is_empty() {
-            // Every byte lies in the memory volume, or was read in an earlier start's time; what is left to know
-            // is the digest of what lies there still, and the runtime's health.
+        if known {
+            // What is left to know is the digest of what lies there still, and the runtime's health.
             events.send(Event::Delivered);
         }
         for (index, job) in streams.into_iter().enumerate() {
             delivery.spawn(Job { index, ..job }, &ledger);
         }
         delivery.volume.write_ready_signal()?;
+        shared.facts.set_offered(true);
         Ok(delivery)
     }
 
@@ -257,4 +326,41 @@ fn file_key(asset_key: &Arc<Key>, file: &AssetFile) -> Result<Arc<Key>, Error> {
     };
     let page = KeyPage::new().map_err(|error| Error::io("memory for a file's key", error))?;
     Ok(Arc::new(asset_key.derive_file_in(Box::new(page), path)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reads;
+
+    /// What is all read after each stream, which is read to its end.
+    fn after_each(mut reads: Reads, streams: &[usize]) -> Vec<bool> {
+        let read = |index: &usize| {
+            reads.began(*index);
+            let is_new = reads.are_all();
+            reads.set(*index, super::Read::Yes);
+            assert!(!is_new, "a stream that has just begun is not read");
+            reads.are_all()
+        };
+        streams.iter().map(read).collect()
+    }
+
+    #[test]
+    fn a_load_is_of_all_files_and_the_next_one_too() {
+        let none = Reads::carrying([false, false].into_iter());
+        assert_eq!(after_each(none, &[0, 1, 0, 1]), [false, true, false, true]);
+        // The runtime had all of it; it starts anew.
+        let all = Reads::carrying([true, true].into_iter());
+        assert!(all.are_all());
+        assert_eq!(after_each(all, &[1, 0]), [false, true]);
+    }
+
+    #[test]
+    fn what_was_read_before_counts_for_the_load_that_lacks_the_rest() {
+        let between = || Reads::carrying([true, false].into_iter());
+        assert!(!between().are_all());
+        assert_eq!(after_each(between(), &[1]), [true]);
+        // The runtime started anew meanwhile, and reads in whatever order.
+        assert_eq!(after_each(between(), &[0, 1]), [false, true]);
+        assert_eq!(after_each(between(), &[1, 0, 0, 1]), [true, true, false, true]);
+    }
 }

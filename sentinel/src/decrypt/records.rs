@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::ops::Range;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -17,26 +18,35 @@ use crate::hydrate::{Abandoned, AssetFile};
 /// Bytes of a record before its text.
 const LENGTH_BYTES: usize = 4;
 
-/// A buffer that holds the plaintext of one record. Wiped when dropped.
+/// A buffer that holds the plaintext of one record. Wiped as it is written, and when dropped.
 pub(super) struct Plaintext {
     record: Zeroizing<Vec<u8>>,
-    bytes: usize,
+    /// Where in it the text is that is not wiped yet.
+    text: Range<usize>,
 }
 
 impl Plaintext {
+    /// The text that is not wiped yet.
     pub(super) fn bytes(&self) -> &[u8] {
-        self.record
-            .get(LENGTH_BYTES..LENGTH_BYTES + self.bytes)
-            .unwrap_or_default()
+        self.record.get(self.text.clone()).unwrap_or_default()
     }
 
-    /// Wipes the text and keeps the buffer.
+    /// Wipes so many bytes from the beginning of the text, or all of it where it is shorter.
     ///
     /// `zeroize` writes byte by byte; this is the same in a tenth of the time, and cannot be left out by the
     /// compiler either: it does not know who reads the buffer next.
+    pub(super) fn wipe(&mut self, bytes: usize) {
+        let end = self.text.start.saturating_add(bytes).min(self.text.end);
+        if let Some(written) = self.record.get_mut(self.text.start..end) {
+            written.fill(0);
+            std::hint::black_box(written);
+        }
+        self.text.start = end;
+    }
+
+    /// The buffer, with what is left of the text wiped.
     pub(super) fn wiped(mut self) -> Zeroizing<Vec<u8>> {
-        self.record.fill(0);
-        std::hint::black_box(self.record.as_mut_slice());
+        self.wipe(usize::MAX);
         self.record
     }
 }
@@ -170,7 +180,8 @@ impl Reading {
         if opener.next_record_bytes() == 0 {
             finish(opener, source).map_err(wrong)?;
         }
-        Ok(Plaintext { record, bytes })
+        let text = LENGTH_BYTES..LENGTH_BYTES + bytes;
+        Ok(Plaintext { record, text })
     }
 
     fn failed(&self, error: io::Error) -> Error {

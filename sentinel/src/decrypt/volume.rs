@@ -1,5 +1,6 @@
 //! What lies in the memory volume: FIFOs, small files, the ready signal. It is empty before and after.
 
+use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _};
@@ -52,21 +53,35 @@ impl Volume {
         }
     }
 
-    /// Whether the runtime of this pod has read this very asset to its end, as an earlier start of the sentinel
-    /// saw it. Kept in memory, where the runtime cannot write, for a sentinel that dies beside a runtime that
-    /// lives: that one will not read its weights again.
-    pub(super) fn was_delivered(&self, digest: &str) -> bool {
-        std::fs::read_to_string(&self.mark).is_ok_and(|text| text == digest)
+    /// The files of this very asset that the runtime of this pod has read to their end, as they are called below. Kept
+    /// in memory, where the runtime cannot write, for a runtime that lives on while the sentinel dies, or while what is
+    /// offered is taken back: it will not read them again.
+    pub(super) fn taken(&self, digest: &str) -> BTreeSet<String> {
+        let text = std::fs::read_to_string(&self.mark).unwrap_or_default();
+        // A line that is not ended was torn.
+        let whole = text
+            .rfind('\n')
+            .and_then(|end| text.get(..end))
+            .unwrap_or_default();
+        let mut lines = whole.lines();
+        match lines.next() {
+            Some(first) if first == digest => lines.map(str::to_owned).collect(),
+            _ => BTreeSet::new(),
+        }
     }
 
-    /// Notes that the asset was read to its end. Losing the note costs a restart of the runtime, no more.
-    pub(super) fn note_delivered(&self, digest: &str) {
-        let noted = private(&self.mark).and_then(|mut file| file.write_all(digest.as_bytes()));
+    /// Notes which files were read to their end. Losing the note costs a restart of the runtime, no more.
+    pub(super) fn note_taken<'a>(&self, digest: &'a str, names: impl Iterator<Item = &'a str>) {
+        let lines = std::iter::once(digest)
+            .chain(names)
+            .map(|line| format!("{line}\n"));
+        let text: String = lines.collect();
+        let noted = private(&self.mark).and_then(|mut file| file.write_all(text.as_bytes()));
         report(&self.mark, noted);
     }
 
     /// Forgets that: a runtime is reading anew, or must never serve again.
-    pub(crate) fn forget_delivered(&self) {
+    pub(crate) fn forget_taken(&self) {
         report(&self.mark, remove(&self.mark));
     }
 
@@ -209,7 +224,7 @@ fn report(path: &Path, removed: io::Result<()>) {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::{Job, write_ram_file};
+    use super::{Job, Volume, write_ram_file};
     use crate::hydrate::{AssetFile, Follow};
     use std::path::Path;
     use std::sync::Arc;
@@ -239,6 +254,31 @@ pub(super) mod tests {
             key: Arc::new(key),
             stop: CancellationToken::new(),
         }
+    }
+
+    #[test]
+    fn what_was_taken_is_noted_for_its_asset_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = |name: &str| dir.path().join(name);
+        let volume = Volume {
+            model_dir: place("model"),
+            pipe_path: place("pipe"),
+            ready_signal: place("ready"),
+            mark: place("ready.delivered"),
+        };
+        assert!(volume.taken("d1").is_empty());
+        volume.note_taken("d1", ["a/b c", "d"].into_iter());
+        assert_eq!(volume.taken("d1"), ["a/b c".to_owned(), "d".to_owned()].into());
+        assert!(volume.taken("d2").is_empty(), "another asset's");
+        // What lies there is taken away for another offer, and the note stays.
+        volume.clear();
+        assert_eq!(volume.taken("d1").len(), 2);
+        std::fs::write(place("ready.delivered"), "d1\na/b c\nd").unwrap();
+        assert_eq!(volume.taken("d1"), ["a/b c".to_owned()].into(), "torn");
+        std::fs::write(place("ready.delivered"), "d1").unwrap();
+        assert!(volume.taken("d1").is_empty());
+        volume.forget_taken();
+        assert!(!place("ready.delivered").exists());
     }
 
     #[test]

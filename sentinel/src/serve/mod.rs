@@ -65,6 +65,7 @@ pub(crate) async fn serve(config: Config, fenced: Fenced) -> anyhow::Result<Exit
     opened.get_or_init(|| audit.clone());
     let (mut driver, mut happened) = Driver::new(config, shared, audit, billing)?;
     driver.keep_audit();
+    driver.keep_lease();
     driver.bill()?;
     driver.events.send(Event::Started);
     let code = driver.run(&mut happened, &mut stop).await;
@@ -241,7 +242,7 @@ impl Driver {
         self.stop_delivery().await;
         let volume = Volume::of(&self.config);
         if matches!(self.shared.state(), State::Suspended(_)) {
-            volume.forget_delivered();
+            volume.forget_taken();
         }
         if let Some(license) = get(&self.license) {
             license.forget();
@@ -267,6 +268,7 @@ impl Driver {
         {
             tracing::error!("a file in memory is still being written; clearing the volume nevertheless");
         }
+        self.shared.facts.set_offered(false);
         Volume::of(&self.config).clear();
     }
 

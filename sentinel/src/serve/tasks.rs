@@ -8,9 +8,13 @@ use super::{Driver, get, put};
 use crate::billing;
 use crate::decrypt::Delivery;
 use crate::events::Events;
+use crate::heartbeat;
 use crate::hydrate::{self, Hydration, Told};
 use crate::license::{self, License};
 use crate::runtime;
+
+/// Said where the asset became another one while it was offered.
+const ANOTHER: &str = "the manifest names other files than those that were offered, and the runtime may have read some of them: start it anew beside the sentinel; TB_MANIFEST_SHA256 keeps an asset from changing under a contract";
 
 impl Driver {
     fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
@@ -20,6 +24,13 @@ impl Driver {
     /// Starts what signs the audit log from time to time, until usage is closed as well.
     pub(super) fn keep_audit(&self) {
         tokio::spawn(self.audit.clone().keep_signed(self.billed.clone()));
+    }
+
+    /// Starts the sign of life, where somebody waits for one. It is given in every state, until the process ends.
+    pub(super) fn keep_lease(&self) {
+        if let Some(settings) = self.config.lease.clone() {
+            tokio::spawn(heartbeat::keep(settings, self.billing.boot().to_owned()));
+        }
     }
 
     /// Starts what closes intervals and, where this machine bills itself, reports them. It goes on in every state.
@@ -105,6 +116,11 @@ impl Driver {
         let (events, slot) = (self.events.clone(), self.asset.clone());
         Box::new(move |told| match told {
             Told::Described(asset) => {
+                let before = get(&slot).map(|before| before.digest);
+                if before.is_some_and(|before| before != asset.digest) {
+                    // What it reads next would be another model's than what it has.
+                    return events.send_because(Event::GaveUp, "asset_changed", ANOTHER);
+                }
                 put(&slot, asset);
                 events.send(Event::Described);
             }

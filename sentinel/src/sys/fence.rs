@@ -83,6 +83,8 @@ impl Fence {
             .collect();
         files.extend(config.ca_path.as_deref());
         files.extend(config.tokens_path.as_deref());
+        let lease = config.lease.iter();
+        files.extend(lease.flat_map(|lease| [lease.token_path.as_path(), lease.ca_path.as_path()]));
         let federated = config.own_meter.as_ref().and_then(|own| own.federated.as_ref());
         files.extend(federated.map(|federated| federated.token_file.as_path()));
         if let Attestation::File(path) = &config.attestation {

@@ -94,6 +94,8 @@ pub const CASES: &[Case] = &[
     ("overlap::wrong_bytes_under_a_reader", overlap::wrong_bytes_under_a_reader),
     ("overlap::damage_of_an_earlier_start_under_a_reader", overlap::damage_of_an_earlier_start_under_a_reader),
     ("overlap::another_etag_under_a_reader", overlap::another_etag_under_a_reader),
+    ("overlap::the_same_asset_between_two_files", overlap::the_same_asset_between_two_files),
+    ("overlap::another_asset_between_two_files", overlap::another_asset_between_two_files),
     ("overlap::denied_under_a_reader", overlap::denied_under_a_reader),
     ("overlap::a_reader_that_dies_while_bytes_land", overlap::a_reader_that_dies_while_bytes_land),
     ("overlap::small_files_come_first", overlap::small_files_come_first),

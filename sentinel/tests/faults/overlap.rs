@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::watch;
 use trustbridge_tbenc::hex_digest;
+use trustbridge_tbenc::manifest::{Manifest, directory_digest};
 
 use crate::disk::{Damage, LAST, dies_with_journal};
 use crate::licence::denied;
@@ -221,6 +222,79 @@ pub fn another_etag_under_a_reader() {
     scene.gets_ready(&mut sentinel);
     assert_eq!(scene.plane.asked(), 2);
     scene.fetched_at_most(20 * RANGE + WORKERS * RANGE);
+}
+
+/// A runtime that has read the first of two files, while the store holds the second back; with the way to let it go.
+fn between_two_files(scene: &Scene) -> (Sentinel, watch::Sender<bool>) {
+    let (open, held) = watch::channel(false);
+    let store = scene.store.clone();
+    let second = scene.asset.blobs["files/model-00002-of-00002.safetensors.tbenc"].len();
+    scene.store.breaks(move |ask| {
+        let is_second = ask.kind == Kind::Range && ask.blob.len() == second;
+        (is_second && ask.etag != NEW_ETAG).then(|| {
+            let refusal = store.error(412, "ConditionNotMet");
+            refusal.whole().until(held.clone())
+        })
+    });
+    let sentinel = offering(scene);
+    let first = &scene.weights()[0];
+    let text = std::fs::read(first).unwrap();
+    assert_eq!(
+        hex_digest(&text),
+        scene.asset.sha256("model-00001-of-00002.safetensors")
+    );
+    let note = scene.memory.path().join("ready.signal.delivered");
+    eventually("the note of what was read", || {
+        std::fs::read_to_string(&note).is_ok_and(|text| text.contains("model-00001"))
+    });
+    (sentinel, open)
+}
+
+/// A blob is overwritten by the same bytes while the runtime is between two files: what it has it keeps, and it is ready
+/// with the second one alone.
+pub fn the_same_asset_between_two_files() {
+    let scene = Scene::new(directory());
+    let (mut sentinel, open) = between_two_files(&scene);
+    scene.store.set_etag(NEW_ETAG);
+    open.send_replace(true);
+    eventually("what was read counts", || {
+        sentinel.log().contains("\"carried\":1,\"of\":2")
+    });
+    eventually("the ready signal", || scene.signal().exists());
+    let text = std::fs::read(&scene.weights()[1]).unwrap();
+    assert_eq!(
+        hex_digest(&text),
+        scene.asset.sha256("model-00002-of-00002.safetensors")
+    );
+    scene.model.is_healthy();
+    sentinel.wait_for("Ready");
+    sentinel.stops(0);
+}
+
+/// The asset becomes another one while the runtime is between two files: none of the other is offered to it.
+pub fn another_asset_between_two_files() {
+    let scene = Scene::new(directory());
+    let (mut sentinel, open) = between_two_files(&scene);
+    scene.store.change("model.manifest.json", |bytes| {
+        let mut other = Manifest::parse(bytes).unwrap();
+        let mut files = other.files.take().unwrap();
+        files.last_mut().unwrap().sha256_ciphertext = hex_digest(b"another file");
+        other.sha256_ciphertext = directory_digest(&files);
+        other.files = Some(files);
+        *bytes = other.to_bytes().unwrap();
+    });
+    scene.store.set_etag(NEW_ETAG);
+    open.send_replace(true);
+    let report = scene.gives_up(&mut sentinel, "Unavailable");
+    assert_eq!(report["reason"], "asset_changed", "{report}");
+    let words = report["message"].as_str().unwrap();
+    assert!(words.contains("start it anew"), "{words}");
+    // Another start knows nothing of what was read of the one before.
+    let mut again = scene.start_with(&[PATIENT], &[]);
+    again.wait_for("Suspended");
+    assert!(!again.log().contains("\"carried\""), "{}", again.log());
+    assert!(!again.was_open());
+    again.stops(0);
 }
 
 /// The authorisation ends under a reader: its pipe ends as well.

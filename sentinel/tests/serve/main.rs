@@ -10,6 +10,7 @@
 
 mod billing;
 mod guard;
+mod heartbeat;
 mod path;
 mod proxy;
 mod recovery;

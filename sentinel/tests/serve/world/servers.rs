@@ -10,7 +10,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path as UrlPath, Query, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, post};
+use axum::routing::{any, patch, post};
 use axum_server::tls_rustls::RustlsConfig;
 use http::{HeaderMap, Method, StatusCode};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -49,6 +49,9 @@ pub struct Shared {
     /// Usage events that were sent, and whether the service answers 503 instead of refusing them.
     pub metered: Mutex<Vec<Value>>,
     pub metering_down: AtomicBool,
+    /// Tokens and bodies with which the Lease was renewed, and whether the API server answers 503 instead.
+    pub beats: Mutex<Vec<(String, Value)>>,
+    pub api_down: AtomicBool,
     paths: Vec<String>,
     directory: bool,
     blob: Mutex<String>,
@@ -79,12 +82,18 @@ impl Servers {
             anchored: Mutex::new(None),
             metered: Mutex::default(),
             metering_down: AtomicBool::new(false),
+            beats: Mutex::default(),
+            api_down: AtomicBool::new(false),
             directory: asset.directory,
             blob: Mutex::default(),
         });
         let tls = tokio.block_on(tls(dir, own));
         let control = axum::Router::new()
             .route("/api/v1/license/authorize", post(authorize))
+            .route(
+                "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{name}",
+                patch(renew),
+            )
             .with_state(world.clone());
         let blob = axum::Router::new()
             .route("/c/models/{*blob}", any(serve_blob))
@@ -171,6 +180,27 @@ async fn authorize(State(world): State<Arc<Shared>>, Json(question): Json<Value>
         answer["manifest_sha256"] = json!(digest);
     }
     Json(answer)
+}
+
+/// The API server, beside the control plane.
+async fn renew(
+    State(world): State<Arc<Shared>>,
+    UrlPath((namespace, name)): UrlPath<(String, String)>,
+    headers: HeaderMap,
+    body: String,
+) -> StatusCode {
+    assert_eq!(
+        (namespace.as_str(), name.as_str()),
+        ("tb-acme-protected", "tp-x-heartbeat")
+    );
+    let token = headers["authorization"].to_str().unwrap().to_owned();
+    let body = serde_json::from_str(&body).unwrap();
+    world.beats.lock().unwrap().push((token, body));
+    if world.api_down.load(Ordering::SeqCst) {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    }
 }
 
 async fn token(body: String) -> Json<Value> {
