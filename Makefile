@@ -73,9 +73,16 @@ bench-sentinel: bins ## The sentinel beside its peers; writes docs/benchmarks/se
 bench-sentinel-smoke: bins ## The same contenders on a small file: correctness alone
 	@python3 benches/sentinel/run.py --smoke
 
-.PHONY: bench-webhook
+.PHONY: bench-webhook bench-webhook-smoke
 bench-webhook: bins ## The webhook beside a plain Go server; writes docs/benchmarks/webhook.md (wants a quiet machine)
 	@benches/webhook/run.sh --write docs/benchmarks/webhook.md
+
+bench-webhook-smoke: bins ## Whether both make the same pod: correctness alone
+	@benches/webhook/run.sh --rounds 0
+
+.PHONY: bench-operator
+bench-operator: bins ## The operator under 10,000 Quotes and 10,000 Pods; writes docs/benchmarks/operator.md (wants a quiet machine)
+	@benches/operator/run.sh --write docs/benchmarks/operator.md
 
 .PHONY: fuzz vectors
 FUZZ_SECONDS ?= 20

@@ -14,6 +14,8 @@
 //! | [`orgs`] | the end of organisations |
 //! | [`canary`] | the search for plaintext on disks |
 //! | [`campaign`] | the operator killed at each of its writes |
+//! | [`replay`] | the same requests to the API server in memory and to the real one |
+//! | [`scale`] | the operator under many objects, measured |
 //! | [`story`] | all of it in order |
 //! | [`audit_log`] | what the API server wrote down |
 //! | [`arm`] | what the ARM double wrote down, and the faults it is told to make |
@@ -32,7 +34,9 @@ pub mod orgs;
 pub mod pod;
 pub mod probe;
 pub mod provider;
+pub mod replay;
 pub mod report;
+pub mod scale;
 pub mod seller;
 pub mod stage;
 pub mod story;

@@ -85,8 +85,13 @@ impl Azure {
     /// The next PUT fails, and is on its way until [`Azure::late_put_lands`].
     pub(super) async fn put_lands_late(&self) {
         let fault = json!({"code": "GatewayTimeout", "status": 504, "where": "late", "looks": u32::MAX, "message": "no answer in time"});
+        self.refuses(&json!([fault])).await;
+    }
+
+    /// What the next PUTs of pools are answered with; an empty list ends it.
+    pub(super) async fn refuses(&self, faults: &Value) {
         let request = Request::put("/_double/faults").header("content-type", "application/json");
-        let body = Body::from(json!({"create": [fault]}).to_string());
+        let body = Body::from(json!({"create": faults}).to_string());
         let answer = self.ask(request.body(body).expect("a request")).await;
         assert!(answer.status().is_success(), "{answer:?}");
     }

@@ -1,6 +1,7 @@
 //! The API server behind the boundary, and what else lives in a cluster: webhook, kubelet, garbage collector.
 
 use super::boundary::{Boundary, Late, Verdict};
+use super::record::Recorder;
 use super::sentinel::Sentinel;
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
@@ -12,12 +13,12 @@ use std::io;
 use trustbridge_api::labels;
 use trustbridge_simkit::apiserver::{Answer, ApiServer, Key, Refusal};
 
-/// A client whose calls pass the boundary.
-pub(super) fn client(server: &ApiServer, boundary: &Boundary) -> kube::Client {
-    let (server, boundary) = (server.clone(), boundary.clone());
+/// A client whose calls pass the boundary, and the recorder.
+pub(super) fn client(server: &ApiServer, boundary: &Boundary, recorder: &Recorder) -> kube::Client {
+    let (server, boundary, recorder) = (server.clone(), boundary.clone(), recorder.clone());
     let service = tower::service_fn(move |request: http::Request<Body>| {
-        let (server, boundary) = (server.clone(), boundary.clone());
-        async move { answer(&server, &boundary, request).await }
+        let (server, boundary, recorder) = (server.clone(), boundary.clone(), recorder.clone());
+        async move { answer(&server, &boundary, &recorder, request).await }
     });
     kube::Client::new(service, "default")
 }
@@ -37,6 +38,7 @@ pub(super) fn deaf() -> kube::Client {
 async fn answer(
     server: &ApiServer,
     boundary: &Boundary,
+    recorder: &Recorder,
     request: http::Request<Body>,
 ) -> io::Result<http::Response<Body>> {
     let (head, body) = request.into_parts();
@@ -46,12 +48,21 @@ async fn answer(
         .and_then(|kind| kind.to_str().ok())
         .unwrap_or_default()
         .to_owned();
-    let verdict = if head.method == http::Method::GET {
+    let is_look = head.method == http::Method::GET;
+    let verdict = if is_look {
         boundary.look()
     } else {
         boundary.pass(&format!("{} {}", head.method, head.uri.path()))
     };
-    let done = || server.handle(&head.method, &head.uri, &kind, &body);
+    let done = || {
+        if is_look {
+            return server.handle(&head.method, &head.uri, &kind, &body);
+        }
+        recorder.asked(server, &head, &body);
+        let answer = server.handle(&head.method, &head.uri, &kind, &body);
+        recorder.answered(&head, &body, &answer);
+        answer
+    };
     match verdict {
         Verdict::Go => Ok(response(&done())),
         Verdict::GoUnheard => {
@@ -73,11 +84,7 @@ fn refusal(code: u16) -> Refusal {
         429 => "TooManyRequests",
         _ => "InternalError",
     };
-    Refusal {
-        code,
-        reason,
-        message: format!("a simulated {code}"),
-    }
+    Refusal::new(code, reason, format!("a simulated {code}"))
 }
 
 fn response(answer: &Answer) -> http::Response<Body> {
@@ -88,12 +95,20 @@ fn response(answer: &Answer) -> http::Response<Body> {
 }
 
 /// Node and its kubelet.
-#[derive(Default)]
 pub(super) struct Node {
+    /// No pod runs before.
+    opens: Timestamp,
     sentinels: BTreeMap<String, Sentinel>,
 }
 
 impl Node {
+    pub(super) fn new(opens: Timestamp) -> Self {
+        Self {
+            opens,
+            sentinels: BTreeMap::new(),
+        }
+    }
+
     /// Starts pods that are new, ends those that are to go.
     pub(super) async fn step(&mut self, server: &ApiServer, now: Timestamp) {
         for pod in server.all("pods") {
@@ -113,10 +128,13 @@ impl Node {
                 self.sentinels.remove(&uid);
                 server.remove(&key);
             } else if let Entry::Vacant(place) = self.sentinels.entry(uid) {
-                let sentinel = Sentinel::start(place.key(), now).await;
-                let begins = |pod: &mut Value| run(pod, &sentinel);
-                server.edit(&key, begins).expect("the pod is there");
-                place.insert(sentinel);
+                server.edit(&key, admit).expect("the pod is there");
+                if now >= self.opens {
+                    let sentinel = Sentinel::start(place.key(), now).await;
+                    let begins = |pod: &mut Value| run(pod, &sentinel);
+                    server.edit(&key, begins).expect("the pod is there");
+                    place.insert(sentinel);
+                }
             }
         }
         server.collect_garbage();
@@ -130,8 +148,8 @@ impl Node {
     }
 }
 
-/// The pod as webhook and kubelet leave it.
-fn run(pod: &mut Value, sentinel: &Sentinel) {
+/// The pod as the webhook leaves it.
+fn admit(pod: &mut Value) {
     pod["metadata"]["annotations"][labels::INJECTED_HASH] = json!("0123456789abcdef");
     let name = pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     pod["spec"]["volumes"] = json!([
@@ -142,6 +160,10 @@ fn run(pod: &mut Value, sentinel: &Sentinel) {
         {"name": "tb-tls", "mountPath": "/etc/trustbridge/tls"},
         {"name": "tb-tokens", "mountPath": "/etc/trustbridge/tokens"},
     ]}]);
+}
+
+/// The pod as kubelet leaves it.
+fn run(pod: &mut Value, sentinel: &Sentinel) {
     pod["status"] = json!({
         "phase": "Running", "podIP": sentinel.ip(),
         "conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "True"}],

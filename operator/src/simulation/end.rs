@@ -51,11 +51,21 @@ fn masked(value: &Value) -> Value {
             )
         }
         Value::Array(list) => {
-            Value::Array(list.iter().filter(|one| !is_operation(one)).map(masked).collect())
+            let mut list: Vec<Value> = list.iter().filter(|one| !is_operation(one)).map(masked).collect();
+            // Instances stand in the order in which they came, which a fault may turn round.
+            list.sort_by_key(instance);
+            Value::Array(list)
         }
         Value::String(text) => Value::String(mask(text)),
         other => other.clone(),
     }
+}
+
+/// The instance of an order that a member of a list is about.
+fn instance(member: &Value) -> Option<String> {
+    let of = |name: &str| member.get(name).and_then(Value::as_str);
+    let about = of("instance").or_else(|| of("record")).or_else(|| of("name"))?;
+    Some(about.to_owned())
 }
 
 /// A step of evidence for an operation: how many were accepted is of the way, too.

@@ -13,21 +13,31 @@
 //! | [`arm`] | the ARM double behind the boundary |
 //! | [`sentinel`] | the admin port of each pod |
 //! | [`ports`] | port 8000 of each pod |
+//! | [`workspaces`] | what a prober finds in a workspace |
 //! | [`story`] | what is asked for, and how time goes on |
 //! | [`end`] | what is compared |
+//! | [`refusals`] | what ARM refuses, class by class |
+//! | [`record`] | what was asked, as logs for a real server |
 
 mod arm;
 mod boundary;
 mod cluster;
 mod end;
 mod ports;
+mod record;
+mod refusals;
 mod sentinel;
 mod story;
+mod workspaces;
 
 use boundary::{Fault, Plan};
+use data_encoding::BASE64;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
-use story::{Story, Told, mishap, tell};
+use story::{Story, Told, mishap, record as record_story, tell, workspace};
+use trustbridge_api::Probe;
+use trustbridge_domain::phase::TunePodPhase;
 use trustbridge_domain::wipe::WipeMethod;
 
 /// Plans of the size for every day; `TB_CAMPAIGN=1` plays all.
@@ -81,16 +91,36 @@ fn seed() -> usize {
     given.and_then(|text| text.parse().ok()).unwrap_or(1)
 }
 
+/// The plans that `TB_SIMULATION_ONLY` names, to look again at some that failed. Example: `Two/32/500,Two/76/answer lost`.
+fn named(plans: &[(Story, Plan)], only: &str) -> Vec<(Story, Plan)> {
+    let is_named = |(story, plan): &&(Story, Plan)| {
+        let name = format!("{story:?}/{}/{}", plan.position(), plan.name());
+        only.split(',').any(|one| one == name)
+    };
+    let named: Vec<_> = plans.iter().filter(is_named).copied().collect();
+    assert_eq!(
+        named.len(),
+        only.split(',').count(),
+        "a plan of {only} is not known"
+    );
+    named
+}
+
 /// Every `stride`-th plan from `seed` on. The faults of a call stand side by side and are even in number: an odd stride
 /// comes by each of them alike, whatever the seed.
-fn chosen(plans: &[(Story, Plan)], seed: usize) -> Vec<&(Story, Plan)> {
+fn chosen(plans: &[(Story, Plan)], seed: usize) -> Vec<(Story, Plan)> {
     let is_full = std::env::var_os("TB_CAMPAIGN").is_some();
     let stride = if is_full {
         1
     } else {
         (plans.len() / EVERY_DAY).max(1) | 1
     };
-    plans.iter().skip(seed % stride).step_by(stride).collect()
+    plans
+        .iter()
+        .skip(seed % stride)
+        .step_by(stride)
+        .copied()
+        .collect()
 }
 
 #[test]
@@ -105,7 +135,10 @@ fn every_fault_at_every_call_ends_as_the_clean_run() {
         .collect();
     assert!(plans.len() >= FULL, "{}", plans.len());
     let seed = seed();
-    let chosen = chosen(&plans, seed);
+    let only = std::env::var("TB_SIMULATION_ONLY").ok();
+    let chosen = only
+        .as_ref()
+        .map_or_else(|| chosen(&plans, seed), |only| named(&plans, only));
     let mut failed = Vec::new();
     let mut met: BTreeMap<&str, usize> = BTreeMap::new();
     for (story, plan) in &chosen {
@@ -133,12 +166,8 @@ fn every_fault_at_every_call_ends_as_the_clean_run() {
         failed.len(),
         failed.join("\n")
     );
-    assert!(
-        Fault::ALL
-            .iter()
-            .all(|fault| met.get(fault.name()).is_some_and(|n| *n > 0)),
-        "{met:?}"
-    );
+    let is_met = |fault: &Fault| met.get(fault.name()).is_some_and(|n| *n > 0);
+    assert!(only.is_some() || Fault::ALL.iter().all(is_met), "{met:?}");
 }
 
 #[test]
@@ -172,6 +201,63 @@ fn a_tunepod_that_is_deleted_by_hand_takes_no_hours_with_it() {
     assert_eq!(told.intervals, [0, 1], "and went on counting");
     assert_eq!(told.billed_ms, told.metered_ms, "every hour is on an invoice");
     assert!(told.metered_ms > 0 && told.doubts.is_empty(), "{:?}", told.doubts);
+}
+
+#[test]
+fn what_was_asked_is_recorded_without_a_secret() {
+    let folder = std::env::var_os("TB_RECORD_LOGS").map(PathBuf::from);
+    for story in Story::ALL {
+        let logs = runtime().block_on(record_story(story));
+        let lines: Vec<String> = logs.iter().map(ToString::to_string).collect();
+        let text = format!("[\n{}\n]\n", lines.join(",\n"));
+        assert!(logs.len() >= 10, "{story:?}: {} logs", logs.len());
+        // Keys and certificates lie in Secrets as base64.
+        assert!(!text.contains(&BASE64.encode(b"-----BEGIN ")[..12]), "{story:?}");
+        assert!(text.contains("$version:") && text.contains("$uid:"), "{story:?}");
+        if let Some(folder) = &folder {
+            let name = format!("{story:?}.json").to_lowercase();
+            std::fs::write(folder.join(name), text).expect("a written log");
+        }
+    }
+}
+
+#[test]
+fn a_workspace_is_ready_line_by_line_and_ends_as_any_other() {
+    let ssh = ("SSH access works with provided keys", Probe::SshAccess);
+    let engine = ("Docker + GPU runtime ready", Probe::ContainerEngine);
+    let studio = [
+        ssh,
+        ("GPU runtime OK (nvidia-smi healthy)", Probe::GpuHealthy),
+        engine,
+    ];
+    let tuning = [
+        ssh,
+        ("GPU driver stack OK (nvidia-smi healthy)", Probe::GpuHealthy),
+        engine,
+        ("Outbound allowlist enforced", Probe::OutboundAllowlist),
+    ];
+    for lines in [studio.as_slice(), tuning.as_slice()] {
+        let told = runtime().block_on(workspace::lived(lines));
+        let (last, before) = told.phases.split_last().expect("phases");
+        assert!(
+            before.iter().all(|phase| *phase == TunePodPhase::Verifying),
+            "{told:#?}"
+        );
+        assert_eq!(*last, TunePodPhase::Ready, "{told:#?}");
+        for (met, words) in told.words.iter().enumerate() {
+            assert!(words.starts_with("ReadinessUnmet"), "{words}");
+            for (index, (text, _)) in lines.iter().enumerate() {
+                assert_eq!(words.contains(text), index >= met, "{words}");
+            }
+        }
+        assert_eq!(told.lost_and_found, [TunePodPhase::Degraded, TunePodPhase::Ready]);
+        assert_eq!(told.at_rest, Vec::<String>::new());
+        assert_eq!((told.pods, told.evidence), (0, 1));
+        assert!(
+            told.metered_ms > 0 && told.metered_ms == told.billed_ms,
+            "{told:#?}"
+        );
+    }
 }
 
 #[test]

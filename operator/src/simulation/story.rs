@@ -1,16 +1,20 @@
 //! An order from nothing to closed: what the seller and the buyer apply, and how time goes on.
 
+mod changing;
 pub(super) mod mishap;
 mod rotation;
 mod settling;
+pub(super) mod workspace;
 
 use super::arm::Azure;
 use super::boundary::{Boundary, Late, Plan};
 use super::cluster::{Node, client, deaf};
 use super::end::{self, End};
 use super::ports::Ports;
+use super::record::Recorder;
+use super::workspaces::Workspaces;
 use crate::context::{Context, Error};
-use crate::controllers::{buyer_org, invoice, offer, order, quote, seller_profile, tunepod};
+use crate::controllers::{buyer_org, change_order, invoice, offer, order, quote, seller_profile, tunepod};
 use crate::sentinel_port;
 use crate::settings::Settings;
 use crate::settings::tests::settings;
@@ -31,6 +35,9 @@ use trustbridge_simkit::apiserver::{ApiServer, Key};
 
 /// 2026-11-19T02:00:00Z: a day is long enough for all of the serving.
 const BEGIN: i64 = 1_795_053_600;
+/// When the pods of an order begin to run, and all of them at once: faults on the way cost seconds, and a comparison of
+/// what is billed must not hang on them. By then every pool is there, whatever went wrong.
+const RUNNING: i64 = BEGIN + 2 * 3_600;
 /// Pauses, in seconds, while nothing changes; then the longest again and again.
 const PAUSES: [i64; 6] = [5, 15, 60, 600, 3_600, 43_200];
 /// Rounds in which each part of the story must be over.
@@ -59,7 +66,7 @@ pub(super) struct Told {
 pub(super) enum Story {
     /// One instance of the sample, by the hour.
     Sample,
-    /// Two instances of it.
+    /// Two instances of it, changed while they run.
     Two,
     /// One instance of the catalog's image studio, by the hour, with a minimum.
     Studio,
@@ -101,33 +108,48 @@ pub(super) async fn tell(story: Story, plan: &Plan) -> Told {
     }
 }
 
-struct World {
-    server: ApiServer,
-    boundary: Boundary,
-    azure: Azure,
+/// What the operator asked of the API server in a story without a fault, as logs.
+pub(super) async fn record(story: Story) -> Vec<Value> {
+    let mut world = World::new(&Plan::none()).await;
+    world.recorder.begin();
+    assert_eq!(Box::pin(world.live(story)).await, None);
+    world.recorder.logs(&format!("{story:?}").to_lowercase())
+}
+
+pub(super) struct World {
+    pub(super) server: ApiServer,
+    recorder: Recorder,
+    pub(super) boundary: Boundary,
+    pub(super) azure: Azure,
     node: Node,
     clock: Arc<ManualClock>,
     ctx: Arc<Context>,
     /// As in [`crate::settings::Settings`].
     second_look: Option<Duration>,
+    workspaces: Arc<Workspaces>,
 }
 
 impl World {
-    async fn new(plan: &Plan) -> Self {
+    pub(super) async fn new(plan: &Plan) -> Self {
         let (server, boundary) = (ApiServer::new(), Boundary::new(plan));
         let azure = Azure::start(&boundary).await;
         let clock = Arc::new(ManualClock::new(Timestamp::from_second(BEGIN).expect("a time")));
         let second_look = settings().second_look;
-        let ctx = process(&server, &boundary, &azure, &clock, second_look);
+        let recorder = Recorder::default();
+        let workspaces = Arc::new(Workspaces::default());
+        let parts = (&server, &boundary, &recorder);
+        let ctx = process(parts, &azure, &clock, second_look, &workspaces);
         server.set_time(clock.now());
         let world = Self {
             server,
+            recorder,
             boundary,
             azure,
-            node: Node::default(),
+            node: Node::new(Timestamp::from_second(RUNNING).expect("a time")),
             clock,
             ctx,
             second_look,
+            workspaces,
         };
         world.seller_and_provider();
         world
@@ -169,13 +191,19 @@ impl World {
     /// The part that did not end.
     async fn live(&mut self, story: Story) -> Option<String> {
         let order = self.order(story);
-        if let Some(stuck) = self.until("Active", &order).await {
+        let stuck = self.until("Active", &order).await;
+        if let Some(stuck) = stuck.or_else(|| self.began_apart()) {
             return Some(stuck);
         }
         for requests in [10, 0, 32] {
             self.clock.advance(60);
             self.node.count(self.clock.now(), requests);
             self.round().await;
+        }
+        if story == Story::Two
+            && let Some(stuck) = self.change(&order).await
+        {
+            return Some(stuck);
         }
         if let Some(stuck) = self.rotate(&order).await {
             return Some(stuck);
@@ -191,7 +219,7 @@ impl World {
     }
 
     /// The buyer's order, with the sample asset.
-    fn order(&self, story: Story) -> Key {
+    pub(super) fn order(&self, story: Story) -> Key {
         let key = self.apply("orders", include_str!("../../../samples/order.yaml"));
         if story == Story::Studio {
             // As the chart's catalog sells it, on the sample's machine.
@@ -208,6 +236,9 @@ impl World {
             };
             self.server.edit(&offer, studio).expect("the offer is there");
         }
+        if story == Story::Two {
+            self.add_ons();
+        }
         let change = |order: &mut Value| {
             order["spec"]["offerRef"]["name"] = json!("sample-1gpu");
             order["spec"]["modelAssetRef"]["name"] = json!("sample-asset");
@@ -218,7 +249,7 @@ impl World {
     }
 
     /// Rounds until the order is in `phase` and nothing changes any more; otherwise how it stands.
-    async fn until(&mut self, phase: &str, order: &Key) -> Option<String> {
+    pub(super) async fn until(&mut self, phase: &str, order: &Key) -> Option<String> {
         let mut quiet = 0;
         let mut failures = Vec::new();
         for _ in 0..PATIENCE {
@@ -233,12 +264,7 @@ impl World {
             if is == Some(phase) && (phase == "Active" || quiet > PAUSES.len() * 2) {
                 return None;
             }
-            let pause = if quiet == 0 {
-                1
-            } else {
-                PAUSES[(quiet - 1).min(PAUSES.len() - 1)]
-            };
-            self.clock.advance(pause);
+            self.clock.advance(self.pause(phase, quiet));
             self.server.set_time(self.clock.now());
         }
         let told = |plural: &str| {
@@ -252,9 +278,36 @@ impl World {
         ))
     }
 
+    /// So many seconds pass.
+    pub(super) fn passes(&self, seconds: i64) {
+        self.clock.advance(seconds);
+        self.server.set_time(self.clock.now());
+    }
+
+    /// Seconds until the next round. The moment at which pods begin to run is not passed over, and the clock stands
+    /// there until nothing changes any more: what becomes Ready, does so at that moment.
+    fn pause(&self, phase: &str, quiet: usize) -> i64 {
+        let left = RUNNING - self.clock.now().as_second();
+        let pause = match quiet.checked_sub(1) {
+            Some(again) => PAUSES[again.min(PAUSES.len() - 1)],
+            None if phase == "Active" && left == 0 => 0,
+            None => 1,
+        };
+        if left > 0 { pause.min(left) } else { pause }
+    }
+
+    /// Which instance did not begin to be metered at the moment at which pods begin to run.
+    fn began_apart(&self) -> Option<String> {
+        let moment = Timestamp::from_second(RUNNING).expect("a time").to_string();
+        let tunepods = self.server.all("tunepods.trustbridge.io");
+        let begun = |tunepod: &Value| tunepod["status"]["intervals"][0]["from"].to_string();
+        let late = tunepods.iter().find(|one| !begun(one).contains(&moment));
+        late.map(|one| format!("metered from {} instead of {moment}", begun(one)))
+    }
+
     /// Every object is looked at once; the refusals. What a process keeps in memory is gone after each round, because
     /// its pauses are of the machine's clock: nothing may hang on it.
-    async fn round(&mut self) -> Vec<String> {
+    pub(super) async fn round(&mut self) -> Vec<String> {
         self.ctx = self.process();
         let mut failures = Vec::new();
         self.each("sellerprofiles", seller_profile::reconcile, &mut failures)
@@ -263,6 +316,8 @@ impl World {
         self.each("offers", offer::reconcile, &mut failures).await;
         self.each("quotes", quote::reconcile, &mut failures).await;
         self.each("orders", order::reconcile, &mut failures).await;
+        self.each("changeorders", change_order::reconcile, &mut failures)
+            .await;
         self.each("tunepods", tunepod::reconcile, &mut failures).await;
         self.each("orders", invoice::write_down, &mut failures).await;
         self.each("invoices", invoice::bill, &mut failures).await;
@@ -280,11 +335,11 @@ impl World {
     /// A process that has just begun.
     fn process(&self) -> Arc<Context> {
         process(
-            &self.server,
-            &self.boundary,
+            (&self.server, &self.boundary, &self.recorder),
             &self.azure,
             &self.clock,
             self.second_look,
+            &self.workspaces,
         )
     }
 
@@ -310,13 +365,13 @@ impl World {
 
 /// A process that has just begun.
 fn process(
-    server: &ApiServer,
-    boundary: &Boundary,
+    (server, boundary, recorder): (&ApiServer, &Boundary, &Recorder),
     azure: &Azure,
     clock: &Arc<ManualClock>,
     second_look: Option<Duration>,
+    workspaces: &Arc<Workspaces>,
 ) -> Arc<Context> {
-    let client = client(server, boundary);
+    let client = client(server, boundary, recorder);
     let metrics = Arc::new(Metrics::default());
     let shared = Shared {
         metrics: Arc::clone(&metrics),
@@ -329,6 +384,7 @@ fn process(
         https: azure.http(),
         sentinels: sentinel_port::client().expect("a client"),
         ports: Arc::new(Ports::new(server)),
+        workspaces: Arc::clone(workspaces) as Arc<dyn crate::workspace_probe::Prober>,
         settings: Settings {
             second_look,
             ..settings()

@@ -1,30 +1,41 @@
 //! A Kubernetes API server in memory: what a controller may ask, answered as the real one does.
 //!
-//! It keeps objects of any kind, knows create, get, list (field and label selectors), server-side apply, deletion
-//! with preconditions and finalizers, the status subresource, `resourceVersion` and `generation`. Time is what
-//! [`ApiServer::set_time`] says. A request is one call of [`ApiServer::handle`]: nothing waits, nothing is random, so a
-//! run can be repeated to the byte, thousands of times a minute.
+//! It keeps objects of any kind, knows create, get, list (field and label selectors), replacement, server-side apply
+//! with the owners of each field, deletion with preconditions and finalizers, the status subresource,
+//! `resourceVersion` and `generation`, and what happened after a version. Time is what [`ApiServer::set_time`] says. A
+//! request is one call of [`ApiServer::handle`]: nothing waits, nothing is random, so a run can be repeated to the byte,
+//! thousands of times a minute.
 //!
-//! What it does not have, a real one must show: schemas, CEL rules, admission, defaults, quotas, watches. A list is
-//! one page. Field ownership is kept for each manager as what it applied last; of the lists only `finalizers`
-//! and `ownerReferences` are merged, all others belong to one manager whole. What it does not know it refuses with 415
-//! or 405; it never answers as if.
+//! Of a kind that [`ApiServer::install`] was told, defaults, merged lists and the rules of its schema hold too; of all
+//! others only `finalizers` and `ownerReferences` are merged. What it does not have, a real one must show: types and
+//! bounds of fields, admission, quotas. A list is one page. What it does not know it refuses with 415 or 405; it never
+//! answers as if. `t1_api_server` plays the same requests here and on a real server and finds no difference.
 
-mod apply;
+mod cel;
+mod fields;
+mod history;
+mod kinds;
+mod leaving;
+pub mod listen;
 mod path;
 mod selector;
 mod store;
 #[cfg(test)]
 mod tests;
+mod writing;
 
+pub use fields::Manager;
 pub use store::Key;
 
+use history::History;
 use jiff::Timestamp;
 use path::{Path, Verb};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::Store;
+use tokio::sync::watch;
 
 /// An answer: HTTP status and body.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,16 +55,24 @@ pub struct Refusal {
     pub reason: &'static str,
     /// For people.
     pub message: String,
+    /// Which fields, each as a `StatusCause`.
+    causes: Vec<Value>,
 }
 
 impl Refusal {
-    pub(crate) fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+    /// A refusal without causes.
+    pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
         let message = message.into();
         Self {
             code,
             reason,
             message,
+            causes: Vec::new(),
         }
+    }
+
+    fn because(self, causes: Vec<Value>) -> Self {
+        Self { causes, ..self }
     }
 
     /// As the API server words it.
@@ -62,6 +81,7 @@ impl Refusal {
         let body = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "reason": self.reason, "message": self.message, "code": self.code,
+            "details": {"causes": self.causes},
         });
         Answer {
             code: self.code,
@@ -72,7 +92,42 @@ impl Refusal {
 
 /// The server; clones share its objects.
 #[derive(Clone, Default)]
-pub struct ApiServer(Arc<Mutex<Store>>);
+pub struct ApiServer(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    store: Mutex<Store>,
+    /// The last version, for those who wait for the next one.
+    version: watch::Sender<u64>,
+}
+
+/// The objects while somebody has them; who waits is told when they are given back.
+struct Held<'s> {
+    store: MutexGuard<'s, Store>,
+    version: &'s watch::Sender<u64>,
+}
+
+impl Deref for Held<'_> {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut Store {
+        &mut self.store
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let version = self.store.version;
+        self.version
+            .send_if_modified(|told| std::mem::replace(told, version) != version);
+    }
+}
 
 impl ApiServer {
     /// A server without objects, at the beginning of Unix time.
@@ -84,6 +139,37 @@ impl ApiServer {
     /// What `creationTimestamp` and `deletionTimestamp` are made of from now on.
     pub fn set_time(&self, now: Timestamp) {
         self.lock().now = now;
+    }
+
+    /// Takes the schema of a `CustomResourceDefinition` in: its defaults, merged lists and rules hold from now on. Answers
+    /// the rules that are not kept here, because they need what is not known here.
+    #[must_use]
+    pub fn install(&self, crd: &Value) -> Vec<String> {
+        self.lock().kinds.install(crd)
+    }
+
+    /// Keeps what happens from now on, for [`ApiServer::after`].
+    pub fn keep_history(&self) {
+        self.lock().history = Some(History::default());
+    }
+
+    /// What a watch of that path and query, which names the version to begin after, would have told by now.
+    ///
+    /// # Errors
+    /// 410 when what happened then is not known any more; 400 when the query names no version.
+    pub fn after(&self, uri: &http::Uri) -> Result<Vec<Value>, Refusal> {
+        let path = Path::read(uri)?;
+        let begin = path.version.filter(|_| path.is_watch());
+        let begin =
+            begin.ok_or_else(|| Refusal::new(400, "BadRequest", "this is no watch from a version"))?;
+        self.since(begin, &path)
+            .ok_or_else(|| Refusal::new(410, "Expired", "too old resource version"))
+    }
+
+    /// Who owns fields of that object.
+    #[must_use]
+    pub fn owners(&self, key: &Key) -> Vec<Manager> {
+        self.lock().owners(key)
     }
 
     /// One request: method, path with query, content type and body.
@@ -100,8 +186,10 @@ impl ApiServer {
         let (code, body) = match verb {
             Verb::Get => (200, store.get(&path.key)?),
             Verb::List => (200, store.list(path)),
-            Verb::Create(object) => (201, store.create(&path.key, object)?),
-            Verb::Apply(applied, manager) => store.apply(&path.key, path.is_status, applied, &manager)?,
+            Verb::Create(object) => (201, store.create(path, object)?),
+            Verb::Replace(object) => store.replace(path, object)?,
+            Verb::Merge(change) => (200, store.merge(path, &change)?),
+            Verb::Apply(applied) => store.apply(path, applied)?,
             Verb::Delete(preconditions) => (200, store.delete(&path.key, &preconditions)?),
         };
         Ok(Answer { code, body })
@@ -111,6 +199,14 @@ impl ApiServer {
     #[must_use]
     pub fn all(&self, plural: &str) -> Vec<Value> {
         self.lock().all(plural)
+    }
+
+    /// How many objects of a kind are so.
+    #[must_use]
+    pub fn count(&self, plural: &str, is_so: impl Fn(&Value) -> bool) -> usize {
+        let store = self.lock();
+        let of_kind = store.objects.iter().filter(|(key, _)| key.plural == plural);
+        of_kind.filter(|(_, held)| is_so(&held.object)).count()
     }
 
     /// Everything, by key.
@@ -151,7 +247,20 @@ impl ApiServer {
         self.lock().collect_garbage();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Store> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The last version, and when there is another one.
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.0.version.subscribe()
+    }
+
+    /// What happened after that version to what is chosen; `None` when it is not known any more.
+    fn since(&self, version: u64, path: &Path) -> Option<Vec<Value>> {
+        self.lock().history.as_ref()?.after(version, path)
+    }
+
+    fn lock(&self) -> Held<'_> {
+        Held {
+            store: self.0.store.lock().unwrap_or_else(PoisonError::into_inner),
+            version: &self.0.version,
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What is asked of which objects, read from the request.
 
+use super::fields::Manager;
 use super::store::Key;
 use super::{Refusal, selector::Selector};
 use serde_json::Value;
@@ -11,10 +12,15 @@ pub(super) struct Path {
     pub(super) key: Key,
     pub(super) api_version: String,
     pub(super) is_status: bool,
-    pub(super) fields: Selector,
-    pub(super) labels: Selector,
+    pub(super) is_forced: bool,
+    /// What a watch begins after.
+    pub(super) version: Option<u64>,
+    /// Seconds that a watch lasts.
+    pub(super) lasts: Option<u64>,
+    fields: Selector,
+    labels: Selector,
     manager: Option<String>,
-    is_forced: bool,
+    is_watch: bool,
 }
 
 /// What is asked.
@@ -22,8 +28,9 @@ pub(super) enum Verb {
     Get,
     List,
     Create(Value),
-    /// With the field manager.
-    Apply(Value, String),
+    Replace(Value),
+    Apply(Value),
+    Merge(Value),
     /// With the preconditions.
     Delete(Value),
 }
@@ -73,10 +80,13 @@ impl Path {
             },
             api_version: dotted(version, '/'),
             is_status: sub.is_some(),
+            is_forced: false,
+            version: None,
+            lasts: None,
             fields: Selector::default(),
             labels: Selector::default(),
             manager: None,
-            is_forced: false,
+            is_watch: false,
         };
         path.query(uri.query().unwrap_or_default())?;
         Ok(path)
@@ -90,7 +100,10 @@ impl Path {
                 "fieldManager" => self.manager = Some(value.into_owned()),
                 "force" => self.is_forced = value == "true",
                 // One page holds all; the others change nothing of what is answered.
-                "limit" | "pretty" | "fieldValidation" => {}
+                "limit" | "pretty" | "fieldValidation" | "allowWatchBookmarks" => {}
+                "timeoutSeconds" => self.lasts = value.parse().ok(),
+                "resourceVersion" => self.version = value.parse().ok(),
+                "watch" => self.is_watch = value == "true" || value == "1",
                 other => {
                     let message = format!("the parameter '{other}' is not known here");
                     return Err(Refusal::new(400, "BadRequest", message));
@@ -98,6 +111,30 @@ impl Path {
             }
         }
         Ok(())
+    }
+
+    /// Whether the object is one of those that are asked for, selectors aside.
+    pub(super) fn covers(&self, key: &Key) -> bool {
+        key.plural == self.key.plural && (self.key.namespace.is_none() || key.namespace == self.key.namespace)
+    }
+
+    /// Whether the selectors choose it.
+    pub(super) fn chooses(&self, object: &Value) -> bool {
+        self.fields.fits_fields(object) && self.labels.fits_labels(object)
+    }
+
+    /// Whether the end of what is asked for is open.
+    pub(super) fn is_watch(&self) -> bool {
+        self.is_watch && self.key.name.is_empty()
+    }
+
+    /// Who writes.
+    pub(super) fn manager(&self, is_apply: bool) -> Manager {
+        Manager {
+            name: self.manager.clone().unwrap_or_else(|| "unknown".to_owned()),
+            is_apply,
+            is_status: self.is_status,
+        }
     }
 
     pub(super) fn verb(
@@ -112,9 +149,14 @@ impl Path {
         };
         let has_name = !self.key.name.is_empty();
         match method.as_str() {
+            "GET" if self.is_watch => {
+                let message = "a watch has no end: ask for what happened after a version instead";
+                Err(Refusal::new(400, "BadRequest", message))
+            }
             "GET" if has_name => Ok(Verb::Get),
             "GET" => Ok(Verb::List),
             "POST" if !has_name => Ok(Verb::Create(parsed()?)),
+            "PUT" if has_name => Ok(Verb::Replace(parsed()?)),
             "DELETE" if has_name => {
                 let options = if body.is_empty() { Value::Null } else { parsed()? };
                 Ok(Verb::Delete(
@@ -122,10 +164,13 @@ impl Path {
                 ))
             }
             "PATCH" if has_name && content_type == "application/apply-patch+yaml" => {
-                let manager = self.manager.clone().filter(|_| self.is_forced);
-                let missing = "apply is known here with a fieldManager and force=true only";
-                let manager = manager.ok_or_else(|| Refusal::new(400, "BadRequest", missing))?;
-                Ok(Verb::Apply(parsed()?, manager))
+                if self.manager.is_none() {
+                    return Err(Refusal::new(400, "BadRequest", "an apply needs a fieldManager"));
+                }
+                Ok(Verb::Apply(parsed()?))
+            }
+            "PATCH" if has_name && content_type == "application/merge-patch+json" => {
+                Ok(Verb::Merge(parsed()?))
             }
             "PATCH" => Err(Refusal::new(
                 415,

@@ -162,13 +162,15 @@ fn selectors_choose_and_what_is_not_known_is_refused() {
         .code,
         400
     );
-    let merge = server.handle(
-        &Method::PATCH,
-        &format!("{THING}/p").parse().unwrap(),
-        "application/merge-patch+json",
-        b"{}",
-    );
-    assert_eq!(merge.code, 415);
+    let patch = |kind: &str, body: &[u8]| {
+        let uri = format!("{THING}/p?fieldManager=m").parse().unwrap();
+        server.handle(&Method::PATCH, &uri, kind, body)
+    };
+    assert_eq!(patch("application/json-patch+json", b"[]").code, 415);
+    let merge = br#"{"metadata": {"labels": null}, "spec": {"of": {"more": 1}}}"#;
+    let merged = patch("application/merge-patch+json", merge).body;
+    assert_eq!(merged["spec"], json!({"of": {"name": "x", "more": 1}}));
+    assert_eq!(merged["metadata"].get("labels"), None);
 }
 
 #[test]
@@ -187,4 +189,156 @@ fn what_belongs_to_nobody_any_more_is_collected() {
     ask(&server, &Method::DELETE, &format!("{THING}/t"), &Value::Null);
     server.collect_garbage();
     assert!(server.all("things.example.io").is_empty());
+}
+
+fn put(server: &ApiServer, path: &str, body: &Value) -> Answer {
+    ask(server, &Method::PUT, &format!("{path}?fieldManager=put"), body)
+}
+
+fn unforced(server: &ApiServer, manager: &str, body: &Value) -> Answer {
+    let path = format!("{THING}/t?fieldManager={manager}");
+    ask(server, &Method::PATCH, &path, body)
+}
+
+fn owners(server: &ApiServer) -> Vec<String> {
+    let key = Key {
+        plural: "things.example.io".to_owned(),
+        namespace: Some("a".to_owned()),
+        name: "t".to_owned(),
+    };
+    server.owners(&key).into_iter().map(|owner| owner.name).collect()
+}
+
+#[test]
+fn what_another_owns_is_a_conflict_and_with_force_is_taken_over() {
+    let server = ApiServer::new();
+    unforced(&server, "one", &thing(&json!({"a": 1, "b": 1})));
+    let refused = unforced(&server, "two", &thing(&json!({"a": 2, "b": 1})));
+    assert_eq!((refused.code, &refused.body["reason"]), (409, &json!("Conflict")));
+    assert_eq!(
+        refused.body["details"]["causes"],
+        json!([{"reason": "FieldManagerConflict", "field": ".spec.a", "message": "conflict with \"one\""}])
+    );
+    let path = &format!("{THING}/t");
+    apply(&server, path, "two", &thing(&json!({"a": 2, "b": 1})));
+    // `a` is the other's now; `b` belongs to both, and stays while one of them says it.
+    let left = apply(&server, path, "one", &thing(&json!({}))).body;
+    assert_eq!(left["spec"], json!({"a": 2, "b": 1}));
+    assert_eq!(owners(&server), ["one", "two"], "`spec` itself is still said");
+    let empty = apply(&server, path, "two", &thing(&json!({}))).body;
+    assert_eq!(empty["spec"], json!({}));
+}
+
+#[test]
+fn a_replacement_needs_the_version_that_was_read_and_keeps_the_status() {
+    let server = ApiServer::new();
+    let path = &format!("{THING}/t");
+    let made = apply(&server, path, "one", &thing(&json!({"a": 1}))).body;
+    apply(
+        &server,
+        &format!("{path}/status"),
+        "s",
+        &json!({"status": {"phase": "New"}}),
+    );
+    let mut late = made.clone();
+    late["spec"]["a"] = json!(2);
+    assert_eq!(put(&server, path, &late).code, 409);
+    let mut now = ask(&server, &Method::GET, path, &Value::Null).body;
+    now["spec"] = json!({"b": 3});
+    now["status"] = json!({"phase": "Forged"});
+    let put = put(&server, path, &now).body;
+    assert_eq!(put["spec"], json!({"b": 3}));
+    assert_eq!(put["status"], json!({"phase": "New"}));
+    assert_eq!(put["metadata"]["generation"], 2);
+    assert_eq!(owners(&server), ["put", "s"]);
+}
+
+#[test]
+fn a_watch_tells_what_happened_after_a_version_to_what_it_chooses() {
+    let server = ApiServer::new();
+    server.keep_history();
+    let path = &format!("{THING}/t");
+    apply(&server, path, "one", &thing(&json!({"a": 1})));
+    apply(&server, path, "one", &thing(&json!({"a": 2})));
+    apply(&server, path, "one", &thing(&json!({"a": 1})));
+    ask(&server, &Method::DELETE, path, &Value::Null);
+    let told = |query: &str| -> Vec<String> {
+        let uri = format!("{THING}?watch=true&{query}").parse().unwrap();
+        let events = server.after(&uri).unwrap();
+        events
+            .iter()
+            .map(|event| event["type"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(
+        told("resourceVersion=0"),
+        ["ADDED", "MODIFIED", "MODIFIED", "DELETED"]
+    );
+    assert_eq!(told("resourceVersion=2"), ["MODIFIED", "DELETED"]);
+    assert_eq!(
+        told("resourceVersion=0&fieldSelector=spec.a%3D2"),
+        ["ADDED", "DELETED"]
+    );
+    let open = format!("{THING}?watch=true").parse().unwrap();
+    assert_eq!(server.after(&open).unwrap_err().code, 400);
+}
+
+#[test]
+fn a_name_is_made_where_a_part_of_it_is_given() {
+    let server = ApiServer::new();
+    let body = json!({"metadata": {"generateName": "t-"}});
+    let [one, other] =
+        [(), ()].map(|()| ask(&server, &Method::POST, THING, &body).body["metadata"]["name"].to_string());
+    assert!(one.starts_with("\"t-") && one != other, "{one} {other}");
+}
+
+/// A kind with a default, a rule on transitions, one on the object and a list that is merged by name.
+fn crd() -> Value {
+    let phase = "self == oldSelf || (oldSelf == 'New' && self in ['Done'])";
+    let schema = json!({"type": "object", "properties": {
+        "spec": {"type": "object", "properties": {
+            "limit": {"type": "integer", "default": 3},
+            "parts": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"],
+                "items": {"type": "object"}},
+        }},
+        "status": {"type": "object", "properties": {
+            "phase": {"type": "string", "x-kubernetes-validations": [{"rule": phase, "message": "the state machine"}]},
+        }},
+    }, "x-kubernetes-validations": [
+        {"rule": "!has(self.spec.a) || self.spec.a <= self.spec.limit", "fieldPath": ".spec.a", "message": "too much"},
+        {"rule": "isURL(self.spec.url)"},
+    ]});
+    json!({"spec": {"group": "example.io", "names": {"plural": "things"},
+        "versions": [{"schema": {"openAPIV3Schema": schema}}]}})
+}
+
+#[test]
+fn a_schema_gives_defaults_merges_lists_and_refuses() {
+    let server = ApiServer::new();
+    let left_out = server.install(&crd());
+    assert_eq!(left_out.len(), 1, "{left_out:?}");
+    let path = &format!("{THING}/t");
+    let made = apply(
+        &server,
+        path,
+        "one",
+        &thing(&json!({"a": 3, "parts": [{"name": "x"}]})),
+    );
+    assert_eq!(made.body["spec"]["limit"], 3);
+    let refused = apply(&server, path, "two", &thing(&json!({"a": 4})));
+    assert_eq!((refused.code, &refused.body["reason"]), (422, &json!("Invalid")));
+    assert_eq!(refused.body["details"]["causes"][0]["field"], "spec.a");
+    apply(
+        &server,
+        path,
+        "two",
+        &thing(&json!({"parts": [{"name": "y", "n": 1}]})),
+    );
+    let now = apply(&server, path, "one", &thing(&json!({"a": 3}))).body;
+    assert_eq!(now["spec"]["parts"], json!([{"name": "y", "n": 1}]));
+    for (phase, code) in [("New", 200), ("Done", 200), ("New", 422)] {
+        let said = json!({"status": {"phase": phase}});
+        let answer = apply(&server, &format!("{path}/status"), "s", &said);
+        assert_eq!(answer.code, code, "{phase}: {:?}", answer.body);
+    }
 }
