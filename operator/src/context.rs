@@ -3,6 +3,7 @@
 use crate::nodepool::NodePoolProvider;
 use crate::public_port::PublicPorts;
 use crate::settings::Settings;
+use crate::workspace_probe::Prober;
 use jiff::Timestamp;
 use kube::Client;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub struct Context {
     pub sentinels: trustbridge_azure::http::Client,
     /// Public ports of pods, asked as buyers ask them.
     pub ports: Arc<dyn PublicPorts>,
+    /// Workspaces, checked line by line.
+    pub workspaces: Arc<dyn Prober>,
     /// What decisions read.
     pub settings: Settings,
     /// The time.

@@ -7,6 +7,7 @@
 //! | [`settings`] | flags and environment, and what decisions read of them |
 //! | [`sentinel_port`] | what a living sentinel says of itself |
 //! | [`public_port`] | port 8000, asked as a buyer asks it |
+//! | [`workspace_probe`] | what checks the lines of a workspace's definition of ready |
 //! | [`rbac`] | the rights that the operator needs, as data |
 
 mod access_ca;
@@ -20,3 +21,4 @@ pub mod sentinel_port;
 pub mod settings;
 #[cfg(test)]
 mod simulation;
+pub mod workspace_probe;

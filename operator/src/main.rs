@@ -6,6 +6,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, Client};
 use std::process::ExitCode;
 use std::sync::Arc;
+use trustbridge_kit::clock::Clock;
 use trustbridge_kit::controller::Shared;
 use trustbridge_kit::events::Events;
 use trustbridge_kit::lease::{self, Candidate};
@@ -14,6 +15,7 @@ use trustbridge_kit::telemetry::{self, Health, Metrics};
 use trustbridge_operator::context::Context;
 use trustbridge_operator::public_port::PodNetwork;
 use trustbridge_operator::settings::{Cli, Command, Flags, Settings};
+use trustbridge_operator::workspace_probe::NoWorkspaces;
 use trustbridge_operator::{controllers, nodepool, rbac, sentinel_port};
 
 /// Name of the Lease.
@@ -105,14 +107,17 @@ fn context(
         https = https.ca_file(ca);
     }
     let https = https.build()?;
+    let writer = trustbridge_kit::apply::Writer::new(client.clone(), leader, Arc::clone(&shared.metrics));
+    let clock: Arc<dyn Clock> = Arc::new(trustbridge_kit::clock::SystemClock);
     Ok(Arc::new(Context {
-        writer: trustbridge_kit::apply::Writer::new(client.clone(), leader, Arc::clone(&shared.metrics)),
-        pools: nodepool::from_flags(flags, &client, &https)?,
-        clock: Arc::new(trustbridge_kit::clock::SystemClock),
+        pools: nodepool::from_flags(flags, &client, &https, &writer, &clock)?,
+        writer,
+        clock,
         client,
         https,
         sentinels: sentinel_port::client()?,
         ports: Arc::new(PodNetwork),
+        workspaces: Arc::new(NoWorkspaces),
         settings,
         shared,
     }))

@@ -14,6 +14,8 @@ pub enum Scope {
     OwnNamespace,
     /// In the namespaces of organisations, where the operator binds it to itself.
     Organisation,
+    /// Everywhere, where node pools come from Karpenter.
+    Karpenter,
 }
 
 /// A right.
@@ -50,6 +52,22 @@ const fn cluster(
     }
 }
 
+const fn karpenter(
+    group: &'static str,
+    resources: &'static [&'static str],
+    verbs: &'static [&'static str],
+    why: &'static str,
+) -> Row {
+    Row {
+        scope: Scope::Karpenter,
+        group,
+        resources,
+        verbs,
+        names: &[],
+        why,
+    }
+}
+
 const TB: &str = trustbridge_api::GROUP;
 
 /// The table.
@@ -63,7 +81,10 @@ pub const ROWS: &[Row] = &[
             "modelassets",
             "quotes",
             "orders",
+            "changeorders",
             "tunepods",
+            "supporttickets",
+            "incidents",
         ],
         &["get", "list", "watch"],
         "reconcile every kind",
@@ -78,7 +99,7 @@ pub const ROWS: &[Row] = &[
         TB,
         &["tunepods"],
         &["patch"],
-        "finalizer, and the termination that an order sets",
+        "finalizer, and the termination and disk that an order sets",
     ),
     cluster(
         TB,
@@ -89,9 +110,12 @@ pub const ROWS: &[Row] = &[
             "modelassets/status",
             "quotes/status",
             "orders/status",
+            "changeorders/status",
             "tunepods/status",
             "usagerecords/status",
             "invoices/status",
+            "supporttickets/status",
+            "incidents/status",
         ],
         &["patch"],
         "the only writer of status",
@@ -114,6 +138,12 @@ pub const ROWS: &[Row] = &[
         &["invoices"],
         &["get", "list", "watch", "create"],
         "what an order owes for a period",
+    ),
+    cluster(
+        TB,
+        &["incidents"],
+        &["create"],
+        "declare a loss of Ready that lasts",
     ),
     // Not watched: its name follows from the TunePod.
     cluster(
@@ -167,7 +197,12 @@ pub const ROWS: &[Row] = &[
         &["get", "create", "patch", "delete"],
         "where that door leads",
     ),
-    cluster("", &["nodes"], &["get", "list"], "the static node pool provider"),
+    cluster(
+        "",
+        &["nodes"],
+        &["get", "list", "watch"],
+        "the static node pool provider, and what of an offer can be had",
+    ),
     cluster(
         "events.k8s.io",
         &["events"],
@@ -201,6 +236,14 @@ pub const ROWS: &[Row] = &[
         why: "tokens and certificates of protected models",
     },
     Row {
+        scope: Scope::Organisation,
+        group: "coordination.k8s.io",
+        resources: &["leases"],
+        verbs: &["get", "create", "patch", "delete"],
+        names: &[],
+        why: "signs of life of sentinels",
+    },
+    Row {
         scope: Scope::OwnNamespace,
         group: "coordination.k8s.io",
         resources: &["leases"],
@@ -216,6 +259,25 @@ pub const ROWS: &[Row] = &[
         names: &["trustbridge-operator"],
         why: "leader election",
     },
+    karpenter(
+        "karpenter.sh",
+        &["nodepools"],
+        &["get", "list", "create", "patch", "delete"],
+        "a pool of one node for each TunePod",
+    ),
+    karpenter(
+        "karpenter.azure.com",
+        &["aksnodeclasses"],
+        &["get", "create", "patch", "delete"],
+        "by which that node is made",
+    ),
+    karpenter(
+        "karpenter.sh",
+        &["nodeclaims"],
+        &["list", "watch", "delete"],
+        "whether it came to be, and end one that its pool left behind",
+    ),
+    karpenter("", &["events"], &["list"], "why there was no machine for it"),
 ];
 
 #[cfg(test)]

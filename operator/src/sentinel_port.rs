@@ -39,6 +39,9 @@ pub(crate) struct SentinelReport {
     /// Whose turn it is: Denied, Integrity, Settings or Unavailable.
     #[serde(default)]
     pub(crate) cause: String,
+    /// Whether every file was read to its end, while it is Hydrate or Decrypt.
+    #[serde(default)]
+    pub(crate) delivered: bool,
 }
 
 impl SentinelReport {

@@ -31,6 +31,44 @@ pub enum Provider {
     Aks,
     /// Nodes that are there, by label.
     Static,
+    /// Karpenter's `NodePools` with `AKSNodeClasses`, in the operator's own cluster.
+    Karpenter,
+}
+
+/// Where Karpenter may look for a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PlacementScope {
+    /// In the region, without a zone.
+    Regional,
+    /// In a zone.
+    Zonal,
+}
+
+impl PlacementScope {
+    /// The value of Karpenter's label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Regional => "regional",
+            Self::Zonal => "zonal",
+        }
+    }
+}
+
+/// What Karpenter's pools are made by.
+#[derive(Clone, Debug, Args)]
+#[allow(clippy::struct_field_names)] // The flags are called so.
+pub struct Karpenter {
+    /// Image family of the `AKSNodeClasses`.
+    #[arg(long, env = "TB_KARPENTER_IMAGE_FAMILY", default_value = "Ubuntu2204")]
+    pub karpenter_image_family: String,
+    /// Size of the system disk in GB (10^9 bytes).
+    #[arg(long, env = "TB_KARPENTER_OS_DISK_GB", default_value_t = 300, value_parser = clap::value_parser!(u32).range(100..=4096))]
+    pub karpenter_os_disk_gb: u32,
+    /// Where to look for a machine; unset leaves it to Karpenter. GPU sizes are often to be had in the region and in
+    /// none of its zones.
+    #[arg(long, env = "TB_KARPENTER_PLACEMENT_SCOPE", value_enum)]
+    pub karpenter_placement_scope: Option<PlacementScope>,
 }
 
 /// Flags of the operator; nearly each is also an environment variable.
@@ -57,6 +95,13 @@ pub struct Flags {
     /// Label (key=value) of the nodes that the static provider uses; may be repeated.
     #[arg(long = "static-node-label", env = "TB_STATIC_NODE_LABELS", value_delimiter = ',', value_parser = key_value, default_value = "trustbridge.io/gpu=true")]
     pub static_node_labels: Vec<(String, String)>,
+    /// Label (key=value) of the nodes of every pool that is made, besides the operator's own; may be repeated.
+    #[arg(long = "pool-node-label", env = "TB_POOL_NODE_LABELS", value_delimiter = ',', value_parser = key_value)]
+    pub pool_node_labels: Vec<(String, String)>,
+    /// Entry of the NVIDIA device plug-in's configuration that pools of one GPU name in the label
+    /// `nvidia.com/device-plugin.config`; unset leaves it to the plug-in.
+    #[arg(long, env = "TB_DEVICE_PLUGIN_CONFIG")]
+    pub device_plugin_config: Option<String>,
     /// Longest pause before a refused node pool is asked for again, in seconds; unset leaves it to the kind of refusal.
     #[arg(long, env = "TB_POOL_RETRY_CAP_SECONDS")]
     pub pool_retry_cap_seconds: Option<u64>,
@@ -73,6 +118,9 @@ pub struct Flags {
     /// Access to ARM.
     #[command(flatten)]
     pub arm: Arm,
+    /// What Karpenter's pools are made by.
+    #[command(flatten)]
+    pub karpenter: Karpenter,
     /// What pods of protected models are like.
     #[command(flatten)]
     pub pods: Pods,

@@ -46,17 +46,25 @@ fn granted(template: &str, kind: &str, name: &str) -> Vec<Rule> {
 
 #[test]
 fn the_chart_grants_the_table() {
-    let path = concat!(
+    let folder = concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/../charts/trustbridge/templates/operator/rbac.yaml"
+        "/../charts/trustbridge/templates/operator"
     );
-    let template = std::fs::read_to_string(path).unwrap();
+    let always = "rbac.yaml";
     let places = [
-        (Scope::Cluster, "ClusterRole", "trustbridge-operator"),
-        (Scope::OwnNamespace, "Role", "trustbridge-operator"),
-        (Scope::Organisation, "ClusterRole", OPERATOR_ROLE),
+        (always, Scope::Cluster, "ClusterRole", "trustbridge-operator"),
+        (always, Scope::OwnNamespace, "Role", "trustbridge-operator"),
+        (always, Scope::Organisation, "ClusterRole", OPERATOR_ROLE),
+        (
+            "karpenter-rbac.yaml",
+            Scope::Karpenter,
+            "ClusterRole",
+            "trustbridge-operator-karpenter",
+        ),
     ];
-    for (scope, kind, name) in places {
+    for (file, scope, kind, name) in places {
+        let path = format!("{folder}/{file}");
+        let template = std::fs::read_to_string(&path).unwrap();
         let table: Vec<Rule> = ROWS.iter().filter(|r| r.scope == scope).map(as_rule).collect();
         assert_eq!(granted(&template, kind, name), table, "{kind} {name} in {path}");
     }

@@ -14,7 +14,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("trustbridge-azure", &[]),
     ("trustbridge-secret-page", &[]),
     ("trustbridge-issuer", &[]),
+    ("trustbridge-acp", &["trustbridge-domain"]),
     ("trustbridge-api", &["trustbridge-domain"]),
+    (
+        "trustbridge-acp-bridge",
+        &["trustbridge-acp", "trustbridge-api", "trustbridge-domain"],
+    ),
     ("trustbridge-kit", &["trustbridge-api", "trustbridge-domain"]),
     (
         "trustbridge-operator",
@@ -105,6 +110,7 @@ fn the_guard_and_the_rules_know_no_kubernetes_client() {
         let name = package.name.to_string();
         if [
             "trustbridge-sentinel",
+            "trustbridge-acp",
             "trustbridge-domain",
             "trustbridge-tbenc",
             "trustbridge-azure",
@@ -124,7 +130,13 @@ fn the_guard_and_the_rules_know_no_kubernetes_client() {
 #[test]
 fn the_rules_do_no_io() {
     for package in workspace() {
-        if ["trustbridge-domain", "trustbridge-api", "trustbridge-tbenc"].contains(&package.name.as_str()) {
+        let pure = [
+            "trustbridge-acp",
+            "trustbridge-domain",
+            "trustbridge-api",
+            "trustbridge-tbenc",
+        ];
+        if pure.contains(&package.name.as_str()) {
             let io = ["tokio", "hyper", "axum", "reqwest"];
             let found = package
                 .dependencies

@@ -67,6 +67,7 @@ system:serviceaccount:{{ .Release.Namespace }}:trustbridge-operator
   "proxyAllow" $s.proxyAllow
   "cpuMilli" (int $s.cpuMilli)
   "memoryMi" (int $s.memoryMi)
+  "leastBandwidth" (int64 $s.leastBandwidth)
   "runtimeArgs" $s.runtimeArgs
   "extraEnv" $s.extraEnv -}}
 {{- if include "trustbridge.caConfigMap" . -}}
@@ -121,13 +122,16 @@ field of the pod. */}}
   "TB_POD_NAME<-metadata.name"
   "TB_POD_NAMESPACE<-metadata.namespace"
   "TB_POD_UID<-metadata.uid"
+  "TB_LEASE=$(TB_POD_NAMESPACE)/tp-$(TB_POD_NAME)-heartbeat"
+  "TB_API_TOKEN_PATH=/etc/trustbridge/api/token"
+  "TB_API_CA_PATH=/etc/trustbridge/api/ca.crt"
   | toRawJson }}
 {{- end }}
 
 {{/* What settings of the sentinel come to in a pod, as the policy compares it: a list of words, all that do not differ
 from pod to pod. */}}
 {{- define "trustbridge.sentinelWords" -}}
-{{- $contract := list "TB_CONTRACT_ID" "TB_ASSET_ID" "TB_EDC_ENDPOINT" "TB_MANIFEST_SHA256" "TB_TARGET_DIR" "TB_PIPE_PATH" "TB_MODEL_DIR" "TB_READY_SIGNAL" "TB_DELIVERY" "TB_RUNTIME_URL" "TB_PUBLIC_ADDR" "TB_ADMIN_ADDR" "TB_AUDIT_PATH" "TB_TLS_CERT_PATH" "TB_TLS_KEY_PATH" "TB_TOKENS_PATH" "TB_LOG_LEVEL" "TB_NODE_NAME" "TB_POD_NAME" "TB_POD_NAMESPACE" "TB_POD_UID" -}}
+{{- $contract := list "TB_CONTRACT_ID" "TB_ASSET_ID" "TB_EDC_ENDPOINT" "TB_MANIFEST_SHA256" "TB_TARGET_DIR" "TB_PIPE_PATH" "TB_MODEL_DIR" "TB_READY_SIGNAL" "TB_DELIVERY" "TB_RUNTIME_URL" "TB_PUBLIC_ADDR" "TB_ADMIN_ADDR" "TB_AUDIT_PATH" "TB_TLS_CERT_PATH" "TB_TLS_KEY_PATH" "TB_TOKENS_PATH" "TB_LOG_LEVEL" "TB_NODE_NAME" "TB_POD_NAME" "TB_POD_NAMESPACE" "TB_POD_UID" "TB_LEASE" "TB_API_TOKEN_PATH" "TB_API_CA_PATH" -}}
 {{- $words := include "trustbridge.fixedWords" . | fromJsonArray -}}
 {{- $words = concat $words (list (printf "image=%s" .image) (printf "TB_LOG_LEVEL=%s" .logLevel) (printf "TB_RUNTIME_URL=%s" .runtimeUrl)) -}}
 {{- if .proxyAllow -}}

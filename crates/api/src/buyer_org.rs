@@ -38,6 +38,19 @@ pub struct BuyerOrgSpec {
     /// What the organisation may have at once.
     #[serde(default)]
     pub limits: Limits,
+    /// What is accepted without asking the buyer; unset: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_accept: Option<AutoAccept>,
+}
+
+/// What is accepted without asking.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AutoAccept {
+    /// Changes that cost at most so many minor units more a month are accepted as they are priced. An hour more counts 744
+    /// times, as if it were used all month. A longer term is always asked for. Example: `50000` is 500.00 USD.
+    #[schemars(range(min = 0, max = 1_000_000_000_000_i64))]
+    pub max_monthly_delta_minor: i64,
 }
 
 /// A user or group of the cluster's identity provider.

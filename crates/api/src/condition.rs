@@ -13,10 +13,18 @@ pub enum ConditionType {
     Serving,
     /// What the sentinel counted is in UsageRecords.
     UsageRecorded,
+    /// The sentinel renews its Lease: it is alive, whatever the pod's own conditions say.
+    Heartbeat,
     /// The bounded kind reached its good end (orders, quotes).
     Succeeded,
     /// An invoice that is issued is paid, or taken back.
     Settled,
+    /// The seller's first word in a ticket is owed.
+    ResponseDue,
+    /// The next word about an incident is owed.
+    UpdateDue,
+    /// A time that was promised was missed; it stays so.
+    Breached,
 }
 
 impl ConditionType {
@@ -29,8 +37,12 @@ impl ConditionType {
             Self::Provisioned => "Provisioned",
             Self::Serving => "Serving",
             Self::UsageRecorded => "UsageRecorded",
+            Self::Heartbeat => "Heartbeat",
             Self::Succeeded => "Succeeded",
             Self::Settled => "Settled",
+            Self::ResponseDue => "ResponseDue",
+            Self::UpdateDue => "UpdateDue",
+            Self::Breached => "Breached",
         }
     }
 }
@@ -179,6 +191,12 @@ reasons! {
     UsageLost,
     /// The API server refused the UsageRecord. The message has its words; usage waits in the pod. Correct what they name: it is tried again by itself.
     UsageUnwritable,
+    /// The sentinel's Lease was not renewed for 40 s. If the pod is Ready all the same, the API server is out of its reach: look at the NetworkPolicy `api-server` of the protected namespace and at the node. Metering goes on while the pod is Ready; once the pod turns out to have stopped, it ends at the last beat.
+    HeartbeatLost,
+    /// The pod's sentinel has not renewed its Lease yet. Wait; if it lasts, a version before made the pod, or the NetworkPolicy `api-server` of the protected namespace keeps it from the API server.
+    HeartbeatUnheard,
+    /// The Lease of the sentinel cannot be read or made. The message has the API server's words; grant what they name: it is tried again by itself. Nothing else waits for it.
+    HeartbeatUnusable,
     /// Something that the invoice follows from is in doubt; `spec.basis.doubts` says what. Look at it, then bill what is known by `spec.resolution`, in words for the buyer. Nothing is billed until then.
     BillingHold,
     /// The invoice's basis cannot be rated. The message has the rule; bill that period by hand.
@@ -189,12 +207,52 @@ reasons! {
     PaymentOverdue,
     /// More was paid than is owed, after what credit notes took back. Return the difference; the message says how much it is.
     Overpaid,
+    /// A payment was taken out again by `spec.reversals`, and something is open. An invoice that was `Paid` stays so, because nothing follows that phase: `status.balance` counts. A payment that arrives is recorded in `spec.payments`.
+    PaymentReversed,
     /// A credit note cannot be issued as it was asked for. The message has the rule; take back another amount under another `id`.
     CreditRefused,
-    /// The mode is not served by this version. Choose `protectedModel`.
-    ModeUnsupported,
+    /// The ledger of metered intervals has no room, because those that are over cannot be moved to UsageRecords: there are too many of one day, or the record is somebody else's. Nothing is metered, and so nothing is served. The message names the record; end the order if it lasts.
+    LedgerFull,
+    /// Not every line of the definition of ready is met; the message names those that are not, and `status.readiness` says what was found of each. They are checked again by themselves.
+    ReadinessUnmet,
+    /// Nothing can check this line of the definition of ready here yet, or the check gave no answer: it is not taken for met. The message says what is missing.
+    ProbeUnavailable,
+    /// The check of this line of the definition of ready ran, and the line does not hold. The message says what was found; it is checked again by itself.
+    ProbeFailed,
+    /// `tunePodRef` or `tunePods` names no TunePod of this namespace. A ticket is answered all the same, with no time promised until one is found; an incident names what is affected by another entry.
+    TunePodNotFound,
+    /// The seller's first word, or the next one, is owed; the message says until when. A seller adds to `spec.updates`.
+    WordOwed,
+    /// The SellerProfile promises no time for this. Nothing to do.
+    NothingPromised,
+    /// The changes of the order contradict its lines, so nobody knows what was promised. Look at the order's `status.changes`; a ticket is answered all the same, and no change is accepted meanwhile.
+    LinesInDoubt,
+    /// A time that was promised was missed; the message says which and when. It stays so: settle it with the buyer.
+    PromiseBroken,
+    /// The incident is not resolved yet. A seller sets `spec.resolution` when it works again.
+    NotResolved,
+    /// No Order of that name is in the namespace. Correct `spec.orderRef` in another change order; this one waits 72 hours for it. A change whose order is gone is `Rejected` with the same reason.
+    OrderNotFound,
+    /// The order is not `Active`: a change is priced and applied while it runs. It goes on by itself once it is.
+    OrderNotActive,
+    /// The change is priced. The buyer answers in `spec.changeDecisions` of the Order, with its `status.digest`, before `status.validUntil`.
+    AwaitingDecision,
+    /// The decision names another digest than the change has. Read the change again, then correct the digest in `spec.changeDecisions` of the Order.
+    DigestMismatch,
+    /// The buyer declined the change. Nothing to do.
+    ChangeDeclined,
+    /// Nobody decided in time, or another change was applied since it was priced. Ask for it again.
+    ChangeExpired,
+    /// The change cannot be had. The message has the rule; ask for another.
+    ChangeRefused,
+    /// Another change of the order is on its way. It goes on by itself after that.
+    ChangeWaiting,
+    /// The change was given up, and the order is as before. Ask for it again.
+    ChangeRolledBack,
     /// The object could not be decoded. Correct it: the message names the field.
     Undecodable,
+    /// Nobody can say what of the offer can be had: the provider makes machines, and none was refused of late. Nothing to do.
+    CapacityUnknown,
     /// The offer contradicts itself, or no known machine carries it. Correct it: the message names the field.
     OfferInvalid,
     /// The offer is not Ready and is not sold. Its own conditions say why: the quote goes on by itself.

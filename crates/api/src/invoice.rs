@@ -1,8 +1,10 @@
 //! What a buyer owes for a period, with everything that it follows from, what was paid, and what was taken back.
 
 mod settlement;
+#[cfg(test)]
+mod tests;
 
-pub use settlement::{Balance, CreditNoteProgress, CreditRequest, PaymentRecord};
+pub use settlement::{Balance, CreditNoteProgress, CreditRequest, PaymentRecord, PaymentReversal};
 
 use crate::reference::NameRef;
 use crate::seller_profile::Signature;
@@ -24,15 +26,18 @@ use trustbridge_domain::phase::InvoicePhase;
     shortname = "tbinv",
     category = "trustbridge",
     status = "InvoiceStatus",
-    doc = "What a buyer owes for one order, schedule and period, with everything that it follows from: whoever holds it can rate it again. Or a credit note, which takes back of one. Written by the operator; a seller settles its doubts by `spec.resolution`, records payments in `spec.payments` and asks for credit notes in `spec.credits`.",
+    doc = "What a buyer owes for one order, schedule and period, with everything that it follows from: whoever holds it can rate it again. Or a credit note, which takes back of one. Written by the operator; a seller settles its doubts by `spec.resolution`, records payments in `spec.payments`, takes them out again in `spec.reversals`, and asks for credit notes in `spec.credits`.",
     validation = Rule::new("self.spec.orderRef == oldSelf.spec.orderRef").message("`spec.orderRef` must not change: an invoice is of one order").field_path(".spec.orderRef"),
     validation = Rule::new("self.spec.type == oldSelf.spec.type").message("`spec.type` must not change: an invoice never becomes a credit note").field_path(".spec.type"),
     validation = Rule::new("self.spec.type == 'creditNote' ? has(self.spec.credit) && !has(self.spec.basis) : has(self.spec.basis) && !has(self.spec.credit)").message("`spec.basis` must be set of an invoice and `spec.credit` of a credit note, and never both").field_path(".spec"),
-    validation = Rule::new("self.spec.type != 'creditNote' || !(has(self.spec.resolution) || has(self.spec.payments) || has(self.spec.credits))").message("`spec.resolution`, `spec.payments` and `spec.credits` must not be set of a credit note: it has no doubts, and nothing is paid or taken back of it").field_path(".spec"),
+    validation = Rule::new("self.spec.type != 'creditNote' || !(has(self.spec.resolution) || has(self.spec.payments) || has(self.spec.reversals) || has(self.spec.credits))").message("`spec.resolution`, `spec.payments`, `spec.reversals` and `spec.credits` must not be set of a credit note: it has no doubts, and nothing is paid or taken back of it").field_path(".spec"),
     validation = Rule::new("!has(oldSelf.spec.resolution) || (has(self.spec.resolution) && self.spec.resolution == oldSelf.spec.resolution)").message("`spec.resolution` is set once and must not change").field_path(".spec.resolution"),
     validation = Rule::new("has(oldSelf.spec.resolution) || !has(self.spec.resolution) || !has(oldSelf.status) || !has(oldSelf.status.phase) || oldSelf.status.phase == 'Draft'").message("`spec.resolution` must not be set once the invoice is issued: what was signed stays").field_path(".spec.resolution"),
     validation = Rule::new("!(has(self.spec.payments) || has(self.spec.credits)) || (has(self.status) && has(self.status.bill))").message("`spec.payments` and `spec.credits` must not be set before the invoice is issued: there is nothing to pay or to take back").field_path(".spec"),
     validation = Rule::new("!has(oldSelf.spec.payments) || (has(self.spec.payments) && oldSelf.spec.payments.all(o, self.spec.payments.exists(n, n.reference == o.reference && n.amountMinor == o.amountMinor && n.receivedOn == o.receivedOn)))").message("`spec.payments` must keep every payment as it was recorded: add to the list").field_path(".spec.payments"),
+    validation = Rule::new("!has(oldSelf.spec.reversals) || (has(self.spec.reversals) && oldSelf.spec.reversals.all(o, self.spec.reversals.exists(n, n.id == o.id && n.payment == o.payment && n.amountMinor == o.amountMinor && n.reversedOn == o.reversedOn && n.reason == o.reason)))").message("`spec.reversals` must keep every reversal as it was recorded: add to the list").field_path(".spec.reversals"),
+    validation = Rule::new("!has(self.spec.reversals) || size(self.spec.reversals) == 0 || (has(self.spec.payments) && self.spec.reversals.all(r, self.spec.payments.exists(p, p.reference == r.payment)))").message("`payment` of a reversal must be the `reference` of a payment of this invoice").field_path(".spec.reversals"),
+    validation = Rule::new("!has(self.spec.reversals) || !has(self.spec.payments) || self.spec.payments.all(p, !self.spec.reversals.exists(r, r.payment == p.reference) || self.spec.reversals.filter(r, r.payment == p.reference).map(r, r.amountMinor).sum() <= p.amountMinor)").message("`spec.reversals` must not take more out of a payment than it was recorded with").field_path(".spec.reversals"),
     validation = Rule::new("!has(oldSelf.spec.credits) || (has(self.spec.credits) && oldSelf.spec.credits.all(o, self.spec.credits.exists(n, n.id == o.id && n.amountMinor == o.amountMinor && n.reason == o.reason)))").message("`spec.credits` must keep every credit as it was asked for: add to the list").field_path(".spec.credits"),
     validation = Rule::new("!has(self.spec.credits) || !has(self.status) || !has(self.status.bill) || self.spec.credits.map(c, c.amountMinor).sum() <= self.status.bill.totalMinor").message("`spec.credits` must not take back more than the invoice asks for").field_path(".spec.credits"),
     selectable = ".spec.orderRef.name",
@@ -69,6 +74,12 @@ pub struct InvoiceSpec {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["reference".into()]))]
     #[schemars(length(max = 64))]
     pub payments: Vec<PaymentRecord>,
+    /// Payments, or parts of them, that were recorded wrongly or bounced; the list only grows. The key is `id`. At most
+    /// 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
+    #[schemars(length(max = 64))]
+    pub reversals: Vec<PaymentReversal>,
     /// What the seller takes back; the operator writes a credit note for each. The list only grows. The key is `id`.
     /// At most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

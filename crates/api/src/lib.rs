@@ -4,29 +4,40 @@
 //! One module for each kind; [`crds`] lists them all for the generator and the drift test.
 
 pub mod buyer_org;
+pub mod change_order;
 pub mod condition;
+pub mod incident;
 pub mod invoice;
 pub mod labels;
 pub mod model_asset;
 pub mod offer;
 pub mod order;
 pub mod quote;
+pub mod readiness;
 pub mod reference;
 pub mod seller_profile;
+pub mod support_ticket;
 pub mod tunepod;
 pub mod usage_record;
 pub mod use_case;
 pub mod wipe_evidence;
 
+#[cfg(test)]
+mod judged;
+
 pub use buyer_org::{BuyerOrg, BuyerOrgSpec, BuyerOrgStatus};
+pub use change_order::{ChangeOrder, ChangeOrderSpec, ChangeOrderStatus};
 pub use condition::{ConditionType, Reason};
+pub use incident::{Incident, IncidentSpec, IncidentStatus};
 pub use invoice::{Invoice, InvoiceSpec, InvoiceStatus, InvoiceType};
 pub use model_asset::{ModelAsset, ModelAssetSpec, ModelAssetStatus};
 pub use offer::{Offer, OfferSpec, OfferStatus};
 pub use order::{Order, OrderSpec, OrderStatus};
 pub use quote::{Quote, QuoteSpec, QuoteStatus};
+pub use readiness::{Met, Probe, ReadinessLine, ReadinessState};
 pub use reference::{Access, KeyRef, Mode, NameRef, RuntimeSpec};
 pub use seller_profile::{SellerProfile, SellerProfileSpec, SellerProfileStatus};
+pub use support_ticket::{SupportTicket, SupportTicketSpec, SupportTicketStatus};
 pub use tunepod::{TunePod, TunePodSpec, TunePodStatus};
 pub use usage_record::{UsageRecord, UsageRecordSpec, UsageRecordStatus};
 pub use wipe_evidence::{WipeEvidence, WipeEvidenceSpec};
@@ -51,10 +62,13 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         ModelAsset::crd(),
         Quote::crd(),
         Order::crd(),
+        ChangeOrder::crd(),
         TunePod::crd(),
         UsageRecord::crd(),
         Invoice::crd(),
         WipeEvidence::crd(),
+        SupportTicket::crd(),
+        Incident::crd(),
     ];
     for version in all.iter_mut().flat_map(|crd| crd.spec.versions.iter_mut()) {
         if let Some(schema) = version
@@ -66,6 +80,28 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         }
     }
     all
+}
+
+/// Plural names of every kind, as they stand in the API's paths, in the order of [`crds`]. Whoever needs names alone does not
+/// carry every schema in its program.
+#[must_use]
+pub fn plurals() -> Vec<std::borrow::Cow<'static, str>> {
+    use kube::Resource;
+    vec![
+        SellerProfile::plural(&()),
+        BuyerOrg::plural(&()),
+        Offer::plural(&()),
+        ModelAsset::plural(&()),
+        Quote::plural(&()),
+        Order::plural(&()),
+        ChangeOrder::plural(&()),
+        TunePod::plural(&()),
+        UsageRecord::plural(&()),
+        Invoice::plural(&()),
+        WipeEvidence::plural(&()),
+        SupportTicket::plural(&()),
+        Incident::plural(&()),
+    ]
 }
 
 /// Kubernetes knows no unsigned integer formats and warns of them; the lower bound already says the same. Nor does it know

@@ -2,10 +2,11 @@
 
 mod promises;
 
-pub use promises::{Network, OutboundMode, ReadinessLine, Security, Sla, Throughput};
+pub use crate::readiness::ReadinessLine;
+pub use promises::{Network, OutboundMode, Security, Sla, Throughput};
 
 use crate::reference::Mode;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,7 @@ use trustbridge_domain::vm_size::{Allowance, Demand, SIZES};
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].status"
     ),
+    printcolumn(name = "Capacity", type_ = "string", json_path = ".status.capacity.summary"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -98,8 +100,9 @@ pub struct OfferSpec {
     /// What was measured.
     #[serde(default)]
     pub throughput: Throughput,
-    /// What must hold before an instance counts as ready; it is part of every quote. Default: nothing but the checks of
-    /// the operator. The key is `id`.
+    /// What must hold before an instance counts as ready; it is part of every quote, and each line is checked. With a
+    /// protected model the operator's own four checks come besides; a workspace without lines has those of SSH, GPU and
+    /// container engine. The key is `id`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
     #[schemars(length(max = 32))]
@@ -246,6 +249,32 @@ impl OfferSpec {
     }
 }
 
+/// What of an offer can be had now. Nothing is kept free for anybody: an order that comes first has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OfferCapacity {
+    /// In a word. Examples: `3`, `0 (QuotaFamily)`, `unknown`.
+    #[schemars(length(min = 1, max = 64))]
+    pub summary: String,
+    /// Instances for which there is room; unset: nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub instances: Option<i64>,
+    /// One word of the reference page of reasons. Examples: `AsSpecified` (it was counted), `QuotaFamily` (the last attempt
+    /// was refused so), `CapacityUnknown`.
+    #[schemars(length(min = 1, max = 64))]
+    pub reason: String,
+    /// For people: the provider's words of a refusal.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 1024))]
+    pub message: String,
+    /// Since when this is so.
+    pub since: Time,
+    /// Until when a refusal counts, unless it is repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+}
+
 /// Observed state of an Offer.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -256,6 +285,9 @@ pub struct OfferStatus {
     /// The machine that carries it, add-ons aside. Example: `Standard_NC40ads_H100_v5`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vm_size: Option<String>,
+    /// What of it can be had now, as far as it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<OfferCapacity>,
     /// What a careful seller would look at again. Example: `MONTHLY_NEVER_CHEAPER`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]

@@ -1,12 +1,18 @@
 //! What a buyer ordered, and how it is going.
 
+mod change;
+
+pub use change::{Answer, ChangeDecision, OrderChange};
+
+use crate::readiness::ReadinessLine;
 use crate::reference::{Access, Mode, NameRef};
 use crate::seller_profile::{Invoicing, Signature};
-use crate::tunepod::MeteredInterval;
+use crate::tunepod::{FoldedIntervals, MeteredInterval};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use trustbridge_domain::money::Money;
 use trustbridge_domain::phase::{OrderPhase, TunePodPhase};
 use trustbridge_domain::pricing::{BillingModel, QuoteLine};
@@ -31,7 +37,8 @@ use trustbridge_domain::termination::TerminationStep;
     validation = Rule::new("self.spec.mode != 'protectedModel' || !has(self.spec.sshKeys) || size(self.spec.sshKeys) == 0").message("`spec.sshKeys` must be empty with mode 'protectedModel': a protected model is called, not logged into").field_path(".spec.sshKeys"),
     validation = Rule::new("self.spec.mode != 'byoWorkspace' || !has(self.spec.modelAssetRef)").message("`spec.modelAssetRef` must not be set with mode 'byoWorkspace'").field_path(".spec.mode"),
     validation = Rule::new("self.spec.mode == oldSelf.spec.mode && self.spec.instances == oldSelf.spec.instances && has(self.spec.offerRef) == has(oldSelf.spec.offerRef) && (!has(self.spec.offerRef) || self.spec.offerRef == oldSelf.spec.offerRef) && has(self.spec.quoteRef) == has(oldSelf.spec.quoteRef) && (!has(self.spec.quoteRef) || self.spec.quoteRef == oldSelf.spec.quoteRef) && has(self.spec.modelAssetRef) == has(oldSelf.spec.modelAssetRef) && (!has(self.spec.modelAssetRef) || self.spec.modelAssetRef == oldSelf.spec.modelAssetRef) && has(self.spec.contractId) == has(oldSelf.spec.contractId) && (!has(self.spec.contractId) || self.spec.contractId == oldSelf.spec.contractId) && has(self.spec.billing) == has(oldSelf.spec.billing) && (!has(self.spec.billing) || self.spec.billing == oldSelf.spec.billing) && has(self.spec.sshKeys) == has(oldSelf.spec.sshKeys) && (!has(self.spec.sshKeys) || self.spec.sshKeys == oldSelf.spec.sshKeys)").message("the terms of an order must not change: end it by `spec.termination` or ask for a change order").field_path(".spec"),
-    validation = Rule::new("!has(oldSelf.spec.termination) || (has(self.spec.termination) && self.spec.termination == oldSelf.spec.termination)").message("`spec.termination` is set once and must not change").field_path(".spec.termination"),
+    validation = Rule::new("!has(oldSelf.spec.termination) || (has(self.spec.termination) && has(self.spec.termination.reason) == has(oldSelf.spec.termination.reason) && (!has(self.spec.termination.reason) || self.spec.termination.reason == oldSelf.spec.termination.reason) && (self.spec.termination.dataExportConfirmed || !oldSelf.spec.termination.dataExportConfirmed))").message("`spec.termination` is set once and must not change; `dataExportConfirmed` alone may become true later").field_path(".spec.termination"),
+    validation = Rule::new("!has(oldSelf.spec.changeDecisions) || !has(oldSelf.status) || !has(oldSelf.status.changes) || oldSelf.status.changes.all(c, !(c.name in oldSelf.spec.changeDecisions) || (has(self.spec.changeDecisions) && c.name in self.spec.changeDecisions && self.spec.changeDecisions[c.name] == oldSelf.spec.changeDecisions[c.name]))").message("`spec.changeDecisions` must keep the decision about a change that was accepted").field_path(".spec.changeDecisions"),
     selectable = ".spec.contractId",
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Offer", type_ = "string", json_path = ".spec.offerRef.name"),
@@ -72,6 +79,11 @@ pub struct OrderSpec {
     /// Billing choices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub billing: Option<OrderBilling>,
+    /// What the buyer says to priced changes, by the name of the ChangeOrder. Once a change was accepted, its entry stays.
+    /// At most 64.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
+    pub change_decisions: BTreeMap<String, ChangeDecision>,
     /// Set once to end the order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub termination: Option<Termination>,
@@ -110,7 +122,7 @@ pub struct Termination {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub reason: Option<String>,
-    /// The buyer has its artifacts (`byoWorkspace`). Default false.
+    /// The buyer has its artifacts (`byoWorkspace`); may be said later than the end was asked for. Default false.
     #[serde(default)]
     pub data_export_confirmed: bool,
 }
@@ -118,7 +130,11 @@ pub struct Termination {
 /// Observed state of an Order.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(oldSelf.pricingSnapshot) || has(self.pricingSnapshot)").message("`pricingSnapshot` is frozen at acceptance and must not change"))]
+#[x_kube(
+    validation = Rule::new("!has(oldSelf.pricingSnapshot) || has(self.pricingSnapshot)").message("`pricingSnapshot` is frozen at acceptance and must not change"),
+    validation = Rule::new("!has(oldSelf.changes) || (has(self.changes) && oldSelf.changes.all(o, self.changes.exists(n, n.uid == o.uid && n.digest == o.digest && (!has(o.appliedAt) || (has(n.appliedAt) && n.appliedAt == o.appliedAt)) && (!has(o.rolledBackAt) || (has(n.rolledBackAt) && n.rolledBackAt == o.rolledBackAt)))))").message("`changes` must keep every change, and those that are over must not change"),
+    validation = Rule::new("!has(self.changes) || self.changes.filter(c, !has(c.appliedAt) && !has(c.rolledBackAt)).size() <= 1").message("`changes` must hold at most one that is on its way")
+)]
 pub struct OrderStatus {
     /// Generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -134,6 +150,12 @@ pub struct OrderStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self == oldSelf").message("`pricingSnapshot` is frozen at acceptance and must not change"))]
     pub pricing_snapshot: Option<PricingSnapshot>,
+    /// Changes that were accepted: with `pricingSnapshot`, all that prices follow from. The list only grows, and at most
+    /// one is on its way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["uid".into()]))]
+    #[schemars(length(max = 64))]
+    pub changes: Vec<OrderChange>,
     /// The TunePods.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -195,6 +217,10 @@ pub struct FrozenTerms {
     pub resources: Resources,
     /// The machine that carries one TunePod. Example: `Standard_NC40ads_H100_v5`.
     pub vm_size: String,
+    /// What must hold before a TunePod counts as ready.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub readiness: Vec<ReadinessLine>,
     /// What is agreed besides the price.
     pub agreed: Terms,
     /// When invoices are issued and due.
@@ -217,6 +243,9 @@ pub struct OrderInstance {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 128))]
     pub earlier: Vec<MeteredInterval>,
+    /// What of them lies in UsageRecords.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier_folded: Option<FoldedIntervals>,
     /// UIDs of those TunePods.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 128))]

@@ -1,5 +1,9 @@
 //! Who sells, and what was decided once for every quote and invoice.
 
+mod service;
+
+pub use service::{IncidentTerms, SupportTarget, SupportTerms};
+
 use crate::use_case::UseCaseTerms;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
@@ -86,6 +90,12 @@ pub struct SellerProfileSpec {
     /// The key that signs quotes and invoices.
     #[serde(default)]
     pub signing_key_ref: SigningKeyRef,
+    /// How support is given, and what was promised of it. Default: no time is promised.
+    #[serde(default, skip_serializing_if = "is_plain")]
+    pub support: SupportTerms,
+    /// When the operator declares an Incident by itself; unset: it declares none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incidents: Option<IncidentTerms>,
     /// What is sold for which use: words, rules, and the prices of add-ons. The key is `name`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -245,9 +255,15 @@ impl Default for SellerProfileSpec {
             low_utilisation_percent: twenty_five(),
             vram: default_vram(),
             signing_key_ref: SigningKeyRef::default(),
+            support: SupportTerms::default(),
+            incidents: None,
             use_cases: Vec::new(),
         }
     }
+}
+
+fn is_plain(support: &SupportTerms) -> bool {
+    *support == SupportTerms::default()
 }
 
 fn usd() -> String {

@@ -1,5 +1,6 @@
 //! GPU nodes of a buyer's own, and the model server on them.
 
+use crate::readiness::{ReadinessLine, ReadinessState};
 use crate::reference::{Access, Mode, NameRef, RuntimeSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
@@ -24,6 +25,7 @@ use trustbridge_domain::usage::Interval;
     validation = Rule::new("self.spec.mode == oldSelf.spec.mode && self.spec.orderRef == oldSelf.spec.orderRef && self.spec.gpus == oldSelf.spec.gpus && self.spec.vmSize == oldSelf.spec.vmSize").message("`spec.mode`, `spec.orderRef`, `spec.gpus` and `spec.vmSize` must not change").field_path(".spec"),
     validation = Rule::new("has(self.spec.contractId) == has(oldSelf.spec.contractId) && (!has(self.spec.contractId) || self.spec.contractId == oldSelf.spec.contractId) && has(self.spec.modelAssetRef) == has(oldSelf.spec.modelAssetRef) && (!has(self.spec.modelAssetRef) || self.spec.modelAssetRef == oldSelf.spec.modelAssetRef)").message("`spec.contractId` and `spec.modelAssetRef` must not change").field_path(".spec"),
     validation = Rule::new("!has(oldSelf.spec.termination) || (has(self.spec.termination) && self.spec.termination == oldSelf.spec.termination)").message("`spec.termination` is set once and must not change").field_path(".spec.termination"),
+    validation = Rule::new("has(self.spec.readiness) == has(oldSelf.spec.readiness) && (!has(self.spec.readiness) || self.spec.readiness == oldSelf.spec.readiness)").message("`spec.readiness` must not change: it is what was quoted").field_path(".spec.readiness"),
     selectable = ".spec.orderRef.name",
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Order", type_ = "string", json_path = ".spec.orderRef.name"),
@@ -65,6 +67,12 @@ pub struct TunePodSpec {
     /// The model server; unset takes the seller's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime: Option<RuntimeSpec>,
+    /// What must hold before it counts as ready, as it was quoted; the key is `id`. What the operator checks of its own
+    /// accord comes besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
+    #[schemars(length(max = 32))]
+    pub readiness: Vec<ReadinessLine>,
     /// Set once by the order to end it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub termination: Option<TunePodTermination>,
@@ -82,6 +90,8 @@ pub struct TunePodTermination {
 /// Observed state of a TunePod.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.phase != 'Ready' || !has(self.readiness) || self.readiness.all(r, r.met == 'True')").message("`phase` must not be Ready while a line of `readiness` is not met"))]
+#[x_kube(validation = Rule::new("!has(oldSelf.folded) || (has(self.folded) && self.folded.count >= oldSelf.folded.count && self.folded.meteredMs >= oldSelf.folded.meteredMs && self.folded.from == oldSelf.folded.from)").message("`folded` must not go or fall: what is in UsageRecords stays there"))]
 #[x_kube(validation = Rule::new("!has(oldSelf.intervals) || has(self.intervals)").message("`intervals` must keep every interval, and closed ones must not change"))]
 pub struct TunePodStatus {
     /// Generation of the spec that this status is about.
@@ -91,12 +101,16 @@ pub struct TunePodStatus {
     #[serde(default)]
     #[x_kube(validation = Rule::new(TunePodPhase::transition_rule()).message("`phase` must follow the TunePod's state machine"))]
     pub phase: TunePodPhase,
-    /// Metered intervals: opened in the write that says Ready, closed in the write that leaves it.
+    /// Metered intervals: opened in the write that says Ready, closed in the write that leaves it. The first ones of closed
+    /// days go to UsageRecords, see `folded`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["seq".into()]))]
-    #[x_kube(validation = Rule::new("oldSelf.all(o, self.exists(n, n.seq == o.seq && n.from == o.from && (!has(o.to) || (has(n.to) && n.to == o.to))))").message("`intervals` must keep every interval, and closed ones must not change"))]
+    #[x_kube(validation = Rule::new("oldSelf.all(o, (has(o.to) && size(self) > 0 && self.all(n, o.seq < n.seq)) || self.exists(n, n.seq == o.seq && n.from == o.from && (!has(o.to) || (has(n.to) && n.to == o.to))))").message("`intervals` must keep every interval, and closed ones must not change"))]
     #[schemars(length(max = 128))]
     pub intervals: Vec<MeteredInterval>,
+    /// What is not in `intervals` any more: closed days lie in UsageRecords, so that a TunePod may live for years.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folded: Option<FoldedIntervals>,
     /// The node pool: what is intended is written before it is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_pool: Option<NodePoolStatus>,
@@ -109,6 +123,11 @@ pub struct TunePodStatus {
     /// How to call the model, while it has a `url`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
+    /// Each line of the definition of ready and whether it holds; nothing while it ends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
+    #[schemars(length(max = 40))]
+    pub readiness: Vec<ReadinessState>,
     /// How far the usage of its pod is in UsageRecords.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<UsageProgress>,
@@ -122,8 +141,22 @@ pub struct TunePodStatus {
     pub conditions: Vec<Condition>,
 }
 
+/// Metered intervals that are over and lie in UsageRecords, in `status.intervals` of the day on which they began.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FoldedIntervals {
+    /// How many: those with the numbers below this one.
+    #[schemars(range(min = 1))]
+    pub count: i64,
+    /// Milliseconds of all of them.
+    #[schemars(range(min = 0))]
+    pub metered_ms: i64,
+    /// First metered instant of the first.
+    pub from: Time,
+}
+
 /// A stretch of metered time, half open.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!has(self.to) || self.to >= self.from").message("`to` must not be before `from`"))]
 pub struct MeteredInterval {

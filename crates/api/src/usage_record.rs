@@ -1,13 +1,16 @@
 //! What one TunePod used on one day.
 
 use crate::reference::NameRef;
+use crate::tunepod::MeteredInterval;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 /// Starts of sentinels that a record holds at most; older ones fold into `startsFolded`.
 pub const MAX_STARTS: usize = 128;
+/// Metered intervals that a record holds at most.
+pub const MAX_INTERVALS: usize = 512;
 /// Losses that a record holds at most; older ones fold into `lossesFolded`.
 pub const MAX_LOSSES: usize = 64;
 
@@ -54,6 +57,7 @@ pub struct UsageRecordSpec {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
+    validation = Rule::new("!has(oldSelf.intervals) || has(self.intervals)").message("`intervals` must not be taken away: what was metered stays"),
     validation = Rule::new("!has(oldSelf.hours) || has(self.hours)").message("`hours` must not be taken away: what was counted stays"),
     validation = Rule::new("!has(oldSelf.complete) || oldSelf.complete || !self.complete").message("`complete` must not become true again: what was lost stays lost"),
     validation = Rule::new("!has(self.losses) || size(self.losses) == 0 || !self.complete").message("`complete` must be false where `losses` names one")
@@ -86,6 +90,12 @@ pub struct UsageRecordStatus {
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub losses_folded: i64,
+    /// Metered intervals that began on this day and were folded out of the TunePod's status. Their number never changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["seq".into()]))]
+    #[x_kube(validation = Rule::new("oldSelf.all(o, self.exists(n, n.seq == o.seq))").message("`intervals` must keep every interval"))]
+    #[schemars(length(max = 512), transform = each_stays)]
+    pub intervals: Vec<MeteredInterval>,
     /// False once usage of this day is known to be missing; then the quantities are a lower bound. Default true.
     #[serde(default = "yes")]
     pub complete: bool,
@@ -100,6 +110,7 @@ impl Default for UsageRecordStatus {
             starts_folded: 0,
             losses: Vec::new(),
             losses_folded: 0,
+            intervals: Vec::new(),
             complete: true,
         }
     }
@@ -230,6 +241,18 @@ pub struct SentinelStart {
     /// The number of its records in here.
     #[schemars(range(min = 1))]
     pub intervals: i64,
+}
+
+/// What is metered is the same in the record as it was in the TunePod, for good; invoices are made from it. A rule of
+/// each item, since a rule that compares all with all is beyond what the API server lets a rule cost.
+fn each_stays(schema: &mut Schema) {
+    let rule = serde_json::json!([{
+        "rule": "self == oldSelf",
+        "message": "a metered interval must not change",
+    }]);
+    if let Some(items) = schema.get_mut("items").and_then(serde_json::Value::as_object_mut) {
+        items.insert("x-kubernetes-validations".to_owned(), rule);
+    }
 }
 
 /// Usage that is missing.

@@ -87,6 +87,12 @@ pub fn serving_secret(tunepod: &str) -> String {
     format!("tp-{tunepod}-tls")
 }
 
+/// The Lease that a TunePod's sentinel renews as its sign of life, in the protected namespace.
+#[must_use]
+pub fn heartbeat_lease(tunepod: &str) -> String {
+    format!("tp-{tunepod}-heartbeat")
+}
+
 /// The buyer organisation's own namespace.
 #[must_use]
 pub fn org_namespace(org: &str) -> String {

@@ -45,8 +45,13 @@ macro_rules! state_machine {
 
             /// The CEL transition rule over `self` and `oldSelf` that says the same to the API server.
             #[must_use]
-            pub fn transition_rule() -> String {
-                cel_rule(Self::ALL.iter().map(|s| (s.as_str(), s.next().iter().map(|n| n.as_str()).collect())))
+            pub fn transition_rule() -> String { Self::succession_rule("oldSelf", "self") }
+
+            /// The CEL rule that the state in `to` may be written over the one in `from`; both are CEL expressions.
+            #[must_use]
+            pub fn succession_rule(from: &str, to: &str) -> String {
+                let edges = Self::ALL.iter().map(|s| (s.as_str(), s.next().iter().map(|n| n.as_str()).collect()));
+                cel_rule(from, to, edges)
             }
         }
 
@@ -56,12 +61,12 @@ macro_rules! state_machine {
     };
 }
 
-fn cel_rule<'a>(edges: impl Iterator<Item = (&'a str, Vec<&'a str>)>) -> String {
+fn cel_rule<'a>(old: &str, new: &str, edges: impl Iterator<Item = (&'a str, Vec<&'a str>)>) -> String {
     let edge = |(from, to): (&str, Vec<&str>)| {
         let list: Vec<String> = to.iter().map(|t| format!("'{t}'")).collect();
-        format!("(oldSelf == '{from}' && self in [{}])", list.join(", "))
+        format!("({old} == '{from}' && {new} in [{}])", list.join(", "))
     };
-    let stay = "self == oldSelf".to_owned();
+    let stay = format!("{new} == {old}");
     let legal: Vec<String> = std::iter::once(stay)
         .chain(edges.filter(|(_, to)| !to.is_empty()).map(edge))
         .collect();
@@ -191,6 +196,35 @@ state_machine! {
         Paid => [],
         /// Credit notes took all of it back.
         Credited => [],
+    }
+}
+
+state_machine! {
+    /// Life of a `SupportTicket`. Its moves are written by the seller's people; only the last edge may be walked by the
+    /// clock.
+    TicketPhase starts Open {
+        /// Asked; nobody answered yet.
+        Open => [Acknowledged, Closed],
+        /// Somebody of the seller has read it: this is the response that was promised.
+        Acknowledged => [InProgress, WaitingForCustomer, Resolved, Closed],
+        /// Worked on.
+        InProgress => [WaitingForCustomer, Resolved, Closed],
+        /// The buyer was asked something: the clock of the resolution stands.
+        WaitingForCustomer => [InProgress, Resolved, Closed],
+        /// Solved, as far as the seller knows; the buyer may say otherwise.
+        Resolved => [InProgress, Closed],
+        /// Over; what comes up again is another ticket.
+        Closed => [],
+    }
+}
+
+state_machine! {
+    /// Life of an `Incident`.
+    IncidentPhase starts Declared {
+        /// Something does not work as sold, and the buyer was told.
+        Declared => [Resolved],
+        /// It works again, or what was affected is gone.
+        Resolved => [],
     }
 }
 

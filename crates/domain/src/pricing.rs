@@ -19,6 +19,7 @@ pub enum BillingModel {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct QuoteLine {
     /// What is sold. Example: `StudioGen-1GPU`.
+    #[cfg_attr(feature = "schema", schemars(length(max = 128)))]
     pub sku: String,
     /// Number of instances, at least 1.
     pub quantity: u32,

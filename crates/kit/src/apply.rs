@@ -56,14 +56,22 @@ field_managers! {
     ORDER_TERMINATION = "trustbridge-operator/order-termination";
     /// The asking for a new token that an Order hands to its TunePods.
     ORDER_ROTATION = "trustbridge-operator/order-rotation";
+    /// The disk that an Order wants its TunePods to have, after a change.
+    ORDER_DISK = "trustbridge-operator/order-disk";
     /// Status of an Order.
     ORDER_STATUS = "trustbridge-operator/order-status";
+    /// Changes that were accepted or are over, in the status of their Order.
+    CHANGE_ORDER = "trustbridge-operator/changeorder";
+    /// Status of a ChangeOrder.
+    CHANGE_ORDER_STATUS = "trustbridge-operator/changeorder-status";
     /// What a TunePod brings: its pod, Service and EndpointSlice.
     TUNEPOD = "trustbridge-operator/tunepod";
     /// Secrets of a TunePod: its token, the sums of accepted ones, its certificate.
     ACCESS = "trustbridge-operator/access";
     /// The Secret with the authority of those certificates, and its public half in each organisation.
     ACCESS_CA = "trustbridge-operator/access-ca";
+    /// Karpenter's NodePool and `AKSNodeClass` of a TunePod.
+    NODE_POOL = "trustbridge-operator/node-pool";
     /// The finalizer of a TunePod.
     TUNEPOD_FINALIZER = "trustbridge-operator/tunepod-finalizer";
     /// Status of a TunePod.
@@ -80,6 +88,12 @@ field_managers! {
     INVOICE = "trustbridge-operator/invoice";
     /// Status of an Invoice: what it says.
     INVOICE_STATUS = "trustbridge-operator/invoice-status";
+    /// Status of a `SupportTicket`.
+    SUPPORT_TICKET_STATUS = "trustbridge-operator/supportticket-status";
+    /// Incidents that the operator declares.
+    INCIDENT = "trustbridge-operator/incident";
+    /// Status of an Incident.
+    INCIDENT_STATUS = "trustbridge-operator/incident-status";
 }
 
 impl FieldManager {

@@ -218,7 +218,9 @@ fn changes(old: &Value, new: &Value) -> Vec<Note> {
                 return None;
             }
             told.push(*reason);
-            let warning = text(c, "status") == "False" && !is_progress(*reason);
+            let is_bad = text(c, "status") == "False" && !is_progress(*reason);
+            // That a promise was broken is said by a condition that is True.
+            let warning = is_bad || *reason == Reason::PromiseBroken;
             let message = format!(
                 "{}={}: {}",
                 text(c, "type"),
@@ -247,6 +249,10 @@ const fn is_progress(reason: Reason) -> bool {
             | Reason::Terminated
             | Reason::Busy
             | Reason::AwaitingPayment
+            | Reason::NotResolved
+            // Of conditions that are False where all is well: nothing is owed, nothing was broken.
+            | Reason::AsSpecified
+            | Reason::NothingPromised
     )
 }
 

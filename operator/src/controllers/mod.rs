@@ -1,13 +1,16 @@
 //! One controller for each kind. A reconcile is five lines: observe, decide, act, conclude, settle.
 
 pub mod buyer_org;
+pub mod change_order;
 pub mod execute;
+pub mod incident;
 pub mod invoice;
 pub mod model_asset;
 pub mod offer;
 pub mod order;
 pub mod quote;
 pub mod seller_profile;
+pub mod support_ticket;
 pub mod tunepod;
 
 use crate::context::Context;
@@ -27,8 +30,11 @@ pub async fn run(ctx: &Arc<Context>, shutdown: &Shutdown) {
         Box::pin(model_asset::run(ctx(), end())),
         Box::pin(quote::run(ctx(), end())),
         Box::pin(order::run(ctx(), end())),
+        Box::pin(change_order::run(ctx(), end())),
         Box::pin(tunepod::run(ctx(), end())),
         Box::pin(invoice::run(ctx(), end())),
+        Box::pin(support_ticket::run(ctx(), end())),
+        Box::pin(incident::run(ctx(), end())),
         Box::pin(crate::nodepool::sweep::run(ctx(), end())),
     ];
     join_all(all.into_iter().map(tokio::spawn)).await;

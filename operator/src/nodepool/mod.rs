@@ -7,10 +7,14 @@
 
 pub mod absence;
 pub mod aks;
+pub mod capacity;
+pub mod karpenter;
+mod room;
 pub mod static_nodes;
 pub mod sweep;
 
 use crate::settings::{Arm, Flags, Provider};
+use capacity::{CapacityView, Wanted};
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +22,8 @@ use std::time::Duration;
 use trustbridge_api::condition::Reason;
 use trustbridge_azure::arm::{AgentPools, Cluster};
 use trustbridge_azure::token::{ARM_SCOPE, Identity, Proof, TokenSource};
+use trustbridge_kit::apply::Writer;
+use trustbridge_kit::clock::Clock;
 
 /// The pool that a TunePod needs. Written to its status before the first request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +40,34 @@ pub struct PoolIntent {
     pub org: String,
     /// VM size.
     pub vm_size: String,
+    /// GPUs that were sold.
+    pub gpus: i64,
     /// The provider's running operation, when one was written down.
     pub operation_url: Option<String>,
+}
+
+/// Labels of the nodes of pools that are made, besides the operator's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeLabels {
+    /// Of every pool.
+    pub every: BTreeMap<String, String>,
+    /// Entry of the NVIDIA device plug-in's configuration, for pools of one GPU alone: a fraction of one of several GPUs
+    /// cannot be chosen.
+    pub device_plugin_config: Option<String>,
+}
+
+impl NodeLabels {
+    /// The label by which a node chooses an entry of the device plug-in's configuration.
+    pub const DEVICE_PLUGIN_CONFIG: &str = "nvidia.com/device-plugin.config";
+
+    /// Those of `pool`.
+    #[must_use]
+    pub fn of(&self, pool: &PoolIntent) -> BTreeMap<String, String> {
+        let mut all = self.every.clone();
+        let shared = self.device_plugin_config.as_ref().filter(|_| pool.gpus == 1);
+        all.extend(shared.map(|entry| (Self::DEVICE_PLUGIN_CONFIG.to_owned(), entry.clone())));
+        all
+    }
 }
 
 /// What a provider says about a pool.
@@ -125,6 +157,11 @@ pub trait NodePoolProvider: Send + Sync {
     /// Whether it makes machines, and so can destroy them.
     fn makes_nodes(&self) -> bool;
 
+    /// Whether its machines are `NodeClaims` of Karpenter, whose changes are worth a look.
+    fn has_node_claims(&self) -> bool {
+        false
+    }
+
     /// How far the operation at `url` is.
     fn operation<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<OperationView, PoolError>>;
 
@@ -133,6 +170,17 @@ pub trait NodePoolProvider: Send + Sync {
 
     /// Labels by which pods find the nodes of the pool of that name.
     fn node_selector(&self, pool: &str) -> BTreeMap<String, String>;
+
+    /// What can be had now, as far as it is known without making a machine.
+    fn capacity<'a>(&'a self, wanted: &'a Wanted) -> BoxFuture<'a, CapacityView>;
+
+    /// Selector of the nodes that are counted for [`Self::capacity`]; `None`: none are.
+    fn counted_nodes(&self) -> Option<String> {
+        None
+    }
+
+    /// Something changed of which [`Self::capacity`] hangs.
+    fn changed(&self) {}
 
     /// What is.
     fn observe<'a>(&'a self, pool: &'a PoolIntent) -> Answer<'a>;
@@ -171,16 +219,37 @@ pub fn from_flags(
     flags: &Flags,
     client: &kube::Client,
     https: &trustbridge_azure::http::Client,
+    writer: &Writer,
+    clock: &Arc<dyn Clock>,
 ) -> Result<Arc<dyn NodePoolProvider>, SetupError> {
+    let node_labels = NodeLabels {
+        every: flags.pool_node_labels.iter().cloned().collect(),
+        device_plugin_config: flags.device_plugin_config.clone(),
+    };
     match flags.node_pool_provider {
         Provider::Static => {
             let labels = flags.static_node_labels.iter().cloned().collect();
-            Ok(Arc::new(static_nodes::StaticNodes::new(
-                kube::Api::all(client.clone()),
-                labels,
-            )))
+            Ok(Arc::new(static_nodes::StaticNodes::new(client, labels)))
         }
-        Provider::Aks => Ok(Arc::new(aks::Aks::new(agent_pools(&flags.arm, https)?))),
+        Provider::Aks => {
+            let pools = agent_pools(&flags.arm, https)?;
+            let cap = flags.pool_retry_cap_seconds.map(Duration::from_secs);
+            let aks = aks::Aks::new(pools).with_node_labels(node_labels);
+            Ok(Arc::new(aks.with_retry_cap(cap)))
+        }
+        Provider::Karpenter => {
+            let wish = karpenter::Wish {
+                image_family: flags.karpenter.karpenter_image_family.clone(),
+                os_disk_gb: flags.karpenter.karpenter_os_disk_gb,
+                placement_scope: flags
+                    .karpenter
+                    .karpenter_placement_scope
+                    .map(|scope| scope.as_str().to_owned()),
+                node_labels,
+            };
+            let (client, writer, clock) = (client.clone(), writer.clone(), Arc::clone(clock));
+            Ok(Arc::new(karpenter::Karpenter::new(client, writer, clock, wish)))
+        }
     }
 }
 

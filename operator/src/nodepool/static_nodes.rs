@@ -1,5 +1,7 @@
 //! Nodes that are there already: kind, on-premises. Nothing is made and nothing is destroyed.
 
+use super::capacity::{CapacityView, Wanted};
+use super::room::Room;
 use super::{Answer, NodePoolProvider, OperationView, OwnedPool, PoolError, PoolIntent, PoolView};
 use futures::future::{BoxFuture, ready};
 use k8s_openapi::api::core::v1::Node;
@@ -16,14 +18,19 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// Nodes by label.
 pub struct StaticNodes {
     nodes: Api<Node>,
+    room: Room,
     labels: BTreeMap<String, String>,
 }
 
 impl StaticNodes {
     /// The nodes that carry all of `labels`.
     #[must_use]
-    pub const fn new(nodes: Api<Node>, labels: BTreeMap<String, String>) -> Self {
-        Self { nodes, labels }
+    pub fn new(client: &kube::Client, labels: BTreeMap<String, String>) -> Self {
+        Self {
+            nodes: Api::all(client.clone()),
+            room: Room::new(client, selector_text(&labels)),
+            labels,
+        }
     }
 
     async fn look(&self) -> Result<PoolView, PoolError> {
@@ -92,6 +99,18 @@ impl NodePoolProvider for StaticNodes {
         self.labels.clone()
     }
 
+    fn capacity<'a>(&'a self, wanted: &'a Wanted) -> BoxFuture<'a, CapacityView> {
+        Box::pin(self.room.view(wanted.gpus))
+    }
+
+    fn changed(&self) {
+        self.room.changed();
+    }
+
+    fn counted_nodes(&self) -> Option<String> {
+        Some(selector_text(&self.labels))
+    }
+
     fn observe<'a>(&'a self, _pool: &'a PoolIntent) -> Answer<'a> {
         Box::pin(self.look())
     }
@@ -109,7 +128,6 @@ impl NodePoolProvider for StaticNodes {
 #[cfg(test)]
 mod tests {
     use super::*;
-
     #[test]
     fn a_missing_node_says_which_labels_and_what_to_do() {
         let labels = BTreeMap::from([

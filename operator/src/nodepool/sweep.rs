@@ -156,6 +156,7 @@ async fn delete(
         order: pool.order.clone(),
         org: org.to_owned(),
         vm_size: String::new(),
+        gpus: 0,
         operation_url: None,
     };
     ctx.writer.check_leader()?;

@@ -23,6 +23,29 @@ pub struct PaymentRecord {
     pub received_on: String,
 }
 
+/// A payment, or a part of one, that is taken out again: it was recorded wrongly, or it bounced.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.reversedOn.matches('^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$')").message("`reversedOn` must be a UTC date, e.g. '2026-03-06'"))]
+pub struct PaymentReversal {
+    /// The seller's own id of the reversal; one id is one reversal. Example: `rv-1`.
+    #[schemars(length(min = 1, max = 64))]
+    pub id: String,
+    /// `reference` of the payment that is taken out. Example: `TRX-2026-03-04-0017`.
+    #[schemars(length(min = 1, max = 140))]
+    pub payment: String,
+    /// What is taken out of it, in minor units of the invoice's currency; all reversals of a payment together are at
+    /// most the payment. Example: `3150` is 31.50 USD.
+    #[schemars(range(min = 1, max = 1_000_000_000_000_i64))]
+    pub amount_minor: i64,
+    /// The UTC day on which it was found out. Example: `2026-03-06`.
+    #[schemars(length(min = 10, max = 10))]
+    pub reversed_on: String,
+    /// Why, for people. Example: `recorded at the wrong invoice`.
+    #[schemars(length(min = 1, max = 1024))]
+    pub reason: String,
+}
+
 /// What the seller takes back of an invoice.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -44,8 +67,11 @@ pub struct CreditRequest {
 pub struct Balance {
     /// What issued credit notes took back, in minor units, at least 0.
     pub credited_minor: i64,
-    /// What was paid, in minor units, at least 0.
+    /// What was paid, less what was taken out again, in minor units, at least 0.
     pub paid_minor: i64,
+    /// What was taken out of payments again, in minor units, at least 0.
+    #[serde(default)]
+    pub reversed_minor: i64,
     /// What is still to be paid, in minor units; below 0 when too much was.
     pub open_minor: i64,
     /// What is still to be paid, for people. Example: `31.50 USD`. Clients must not parse it.

@@ -119,15 +119,3 @@ pub struct Throughput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images_per_gpu_hour: Option<Decimal>,
 }
-
-/// A line of the definition of ready.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ReadinessLine {
-    /// Its id. Example: `port-answers`.
-    #[schemars(length(min = 1, max = 63))]
-    pub id: String,
-    /// What it says, for people. Example: `Port 8000 answers /health`.
-    #[schemars(length(min = 1, max = 256))]
-    pub text: String,
-}

@@ -8,6 +8,7 @@ use crate::phase::InvoicePhase;
 use crate::rating::{Account, Doubt, Schedule, rate};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A payment that was recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,13 +21,24 @@ pub struct Payment {
     pub amount_minor: i64,
 }
 
+/// A payment, or a part of one, that was taken out again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reversal {
+    /// Reference of the payment.
+    pub payment: String,
+    /// Amount in minor units, above 0; all of a payment together are at most the payment.
+    pub amount_minor: i64,
+}
+
 /// What remains of an invoice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owed {
     /// Its total less credits, in minor units.
     pub credited_total: i64,
-    /// What was paid.
+    /// What was paid, less what was taken out again.
     pub paid: i64,
+    /// What was taken out again.
+    pub reversed: i64,
     /// What is still to be paid; negative when too much was.
     pub open: i64,
 }
@@ -57,6 +69,21 @@ pub enum BalanceError {
     /// A payment of nothing.
     #[error("payment '{0}': its amount must be above 0")]
     NotAPayment(String),
+    /// A reversal of nothing, or of no payment.
+    #[error("a reversal of payment '{0}': name a payment of this invoice, and an amount above 0")]
+    NotAReversal(String),
+    /// More is taken out of a payment than it was.
+    #[error(
+        "reversals take {wanted} minor units out of payment '{payment}' of {paid}; take out at most the payment"
+    )]
+    TooMuchReversed {
+        /// Reference of the payment.
+        payment: String,
+        /// What is taken out of it.
+        wanted: i64,
+        /// What it was recorded with.
+        paid: i64,
+    },
     /// An amount does not fit 64 bits.
     #[error("a sum of order '{0}' does not fit 64 bits of minor units")]
     OutOfRange(String),
@@ -119,31 +146,64 @@ pub fn owed(invoice: &Invoice, credits: &[CreditNote], payments: &[Payment]) -> 
         return Err(BalanceError::Foreign(note.name.clone()));
     }
     let back = credits.iter().map(|c| c.amount_minor);
-    balance(&invoice.order, invoice.total_minor, back, payments)
+    balance(&invoice.order, invoice.total_minor, back, payments, &[])
 }
 
-/// What remains of `total_minor` after credit notes over `credits`, which are negative, and `payments`. A payment
-/// reference counts once.
+/// What remains of `total_minor` after credit notes over `credits`, which are negative, `payments`, and `reversals` of
+/// them. A payment reference counts once; a reversal refers to a payment, and takes no more out of it than it was.
 pub fn balance(
     order: &str,
     total_minor: i64,
     credits: impl IntoIterator<Item = i64>,
     payments: &[Payment],
+    reversals: &[Reversal],
 ) -> Result<Owed, BalanceError> {
     if let Some(payment) = payments.iter().find(|p| p.amount_minor <= 0) {
         return Err(BalanceError::NotAPayment(payment.reference.clone()));
     }
     let out_of_range = || BalanceError::OutOfRange(order.to_owned());
     let back = sum(credits).ok_or_else(out_of_range)?;
-    let mut seen = std::collections::BTreeSet::new();
-    let once = payments.iter().filter(|p| seen.insert(p.reference.as_str()));
-    let paid = sum(once.map(|p| p.amount_minor)).ok_or_else(out_of_range)?;
+    let mut once: BTreeMap<&str, i64> = BTreeMap::new();
+    for payment in payments {
+        once.entry(&payment.reference).or_insert(payment.amount_minor);
+    }
+    let arrived = sum(once.values().copied()).ok_or_else(out_of_range)?;
+    let reversed = reversed(order, &once, reversals)?;
+    // Each payment keeps its reversals down: this is at least 0.
+    let paid = arrived.checked_sub(reversed).ok_or_else(out_of_range)?;
     let credited_total = total_minor.checked_add(back).ok_or_else(out_of_range)?;
     Ok(Owed {
         credited_total,
         paid,
+        reversed,
         open: credited_total.checked_sub(paid).ok_or_else(out_of_range)?,
     })
+}
+
+/// What `reversals` take out of payments, by reference.
+fn reversed(
+    order: &str,
+    payments: &BTreeMap<&str, i64>,
+    reversals: &[Reversal],
+) -> Result<i64, BalanceError> {
+    let out_of_range = || BalanceError::OutOfRange(order.to_owned());
+    let mut taken: BTreeMap<&str, i64> = BTreeMap::new();
+    for reversal in reversals {
+        let payment = reversal.payment.as_str();
+        let Some(paid) = payments.get(payment).filter(|_| reversal.amount_minor > 0) else {
+            return Err(BalanceError::NotAReversal(payment.to_owned()));
+        };
+        let sum = taken.entry(payment).or_default();
+        *sum = sum.checked_add(reversal.amount_minor).ok_or_else(out_of_range)?;
+        if *sum > *paid {
+            return Err(BalanceError::TooMuchReversed {
+                payment: payment.to_owned(),
+                wanted: *sum,
+                paid: *paid,
+            });
+        }
+    }
+    sum(taken.into_values()).ok_or_else(out_of_range)
 }
 
 /// The phase that an issued invoice should have on `today`. It may not be reachable in one step from where the

@@ -73,7 +73,7 @@ pub struct BilledInstance {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_ms: Option<i64>,
     /// Its intervals since it was first of use, up to the end of the period; one without an end went on.
-    #[cfg_attr(feature = "schema", schemars(length(max = 128)))]
+    #[cfg_attr(feature = "schema", schemars(length(max = 4096)))]
     pub intervals: Vec<Interval>,
 }
 
@@ -315,7 +315,8 @@ pub fn terms(
     Ok(all)
 }
 
-fn charge(line: &QuoteLine, key: &str) -> Result<Charge, Doubt> {
+/// What a quoted line charges for.
+pub(crate) fn charge(line: &QuoteLine, key: &str) -> Result<Charge, Doubt> {
     match line.model {
         BillingModel::Monthly => Ok(Charge::Monthly {
             price_minor: line.unit_price_minor,

@@ -13,8 +13,9 @@ mod tests;
 mod verify;
 
 pub use balance::{
-    BalanceError, Owed, Payment, balance, billed_periods, credit, owed, phase, phase_of, zero_sum,
+    BalanceError, Owed, Payment, Reversal, balance, billed_periods, credit, owed, phase, phase_of, zero_sum,
 };
+pub(crate) use basis::charge;
 pub use basis::{BASE, Basis, Bill, BilledInstance, CountedDay, Document, SIGNED_KIND, cut, name, terms};
 pub use credit::{CREDIT_SKU, Credit, CreditDocument, SIGNED_CREDIT_KIND, credit_name};
 pub use issue::{Decision, Policy, decide};

@@ -289,3 +289,40 @@ fn a_credit_is_one_line_below_nothing_and_never_above_what_is_left() {
     other.order_uid = "uid-2".to_owned();
     assert_ne!(one.name(), other.name());
 }
+
+#[test]
+fn a_payment_is_taken_out_by_a_reversal_of_it_and_never_by_more_than_it_was() {
+    let paid = |reference: &str, amount_minor| Payment {
+        reference: reference.to_owned(),
+        amount_minor,
+    };
+    let out = |payment: &str, amount_minor| Reversal {
+        payment: payment.to_owned(),
+        amount_minor,
+    };
+    let payments = [paid("a", 1_000), paid("b", 2_150)];
+    let stands = |reversals: &[Reversal]| {
+        let owed = balance("order-1", 3_150, [-50], &payments, reversals);
+        owed.map(|owed| (owed.paid, owed.reversed, owed.open))
+    };
+    assert_eq!(stands(&[]), Ok((3_150, 0, -50)));
+    assert_eq!(stands(&[out("a", 400)]), Ok((2_750, 400, 350)));
+    assert_eq!(stands(&[out("a", 400), out("a", 600)]), Ok((2_150, 1_000, 950)));
+    assert_eq!(stands(&[out("a", 1_000), out("b", 2_150)]), Ok((0, 3_150, 3_100)));
+    for reversals in [vec![out("c", 1)], vec![out("a", 0)], vec![out("a", -1)]] {
+        let refused = stands(&reversals);
+        assert!(
+            matches!(refused, Err(BalanceError::NotAReversal(_))),
+            "{refused:?}"
+        );
+    }
+    let refused = stands(&[out("a", 999), out("a", 2)]);
+    assert_eq!(
+        refused,
+        Err(BalanceError::TooMuchReversed {
+            payment: "a".to_owned(),
+            wanted: 1_001,
+            paid: 1_000
+        })
+    );
+}

@@ -49,6 +49,32 @@ fn legal_and_illegal_edges_are_those_of_the_documents() {
     println!("together: {legal} legal, {illegal} illegal");
     assert_eq!((legal, illegal), (76, 356));
     assert_eq!(count!(TerminationPhase), (7, 6, 36));
+    // The documents have the messages of these two and no states.
+    assert_eq!(count!(TicketPhase), (6, 14, 16));
+    assert_eq!(count!(IncidentPhase), (2, 1, 1));
+}
+
+#[test]
+fn a_closed_ticket_never_opens_and_a_solved_one_may_only_be_worked_on_again() {
+    assert!(TicketPhase::Closed.is_terminal());
+    assert_eq!(
+        TicketPhase::Resolved.next(),
+        &[TicketPhase::InProgress, TicketPhase::Closed]
+    );
+    // Nothing is worked on or solved before somebody said that it was read.
+    assert_eq!(
+        TicketPhase::Open.next(),
+        &[TicketPhase::Acknowledged, TicketPhase::Closed]
+    );
+}
+
+#[test]
+fn a_rule_of_succession_names_its_two_expressions() {
+    let rule = IncidentPhase::succession_rule("o.phase", "n.phase");
+    assert_eq!(
+        rule,
+        "n.phase == o.phase || (o.phase == 'Declared' && n.phase in ['Resolved'])"
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What a change of a running order costs: lines that begin, lines that end, and the difference.
 
+use super::PersonsPrice;
 use super::catalog::{Catalog, CatalogOffer, UseCase};
 use super::outcome::UnpricedLine;
 use crate::money::sum;
@@ -14,8 +15,10 @@ pub const CHANGE_VALID_MS: i64 = 72 * 3_600_000;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SkuQuantity {
     /// The SKU. Example: `StudioGen-1GPU`.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 128)))]
     pub sku: String,
     /// How many, at least 1.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 64)))]
     pub qty: u32,
 }
 
@@ -24,15 +27,25 @@ pub struct SkuQuantity {
 #[serde(default)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChangeRequest {
-    /// More bundles or add-ons.
+    /// More bundles or add-ons, each SKU once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(length(max = 16)))]
     pub add: Vec<SkuQuantity>,
-    /// More local disk, in GB (10^9 bytes). Example: `2000`.
+    /// More local disk for each instance that there is, in GB (10^9 bytes). Example: `2000`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1_000_000)))]
     pub add_nvme_gb: Option<u32>,
     /// GPUs of the bundle from then on. Example: `4`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 64)))]
     pub upgrade_gpu_count: Option<u32>,
     /// Days that are promised on top. Example: `30`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 3650)))]
     pub extend_term_days: Option<u32>,
     /// `standard` or `premium`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 64)))]
     pub support_tier: Option<String>,
 }
 
@@ -58,12 +71,16 @@ pub struct DeltaLine {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChangeQuote {
     /// Lines that begin, at full price.
+    #[cfg_attr(feature = "schema", schemars(length(max = 32)))]
     pub added_lines: Vec<QuoteLine>,
     /// Lines that end.
+    #[cfg_attr(feature = "schema", schemars(length(max = 32)))]
     pub removed_lines: Vec<QuoteLine>,
     /// Lines that a person must price; not empty: a person decides about the change.
+    #[cfg_attr(feature = "schema", schemars(length(max = 32)))]
     pub unpriced: Vec<UnpricedLine>,
     /// The difference, reason by reason.
+    #[cfg_attr(feature = "schema", schemars(length(max = 32)))]
     pub delta_lines: Vec<DeltaLine>,
     /// Minor units more for each month.
     pub net_monthly_delta_minor: i64,
@@ -71,6 +88,9 @@ pub struct ChangeQuote {
     pub net_hourly_delta_minor: i64,
     /// Days that are promised on top.
     pub extend_term_days: u32,
+    /// Local disk more for each instance that there is, in GB (10^9 bytes): whole add-ons.
+    #[serde(default)]
+    pub add_nvme_gb: u32,
     /// Hours within which it is made.
     pub eta_hours: u32,
     /// Whether the instance restarts.
@@ -112,12 +132,23 @@ pub enum ChangeRefusal {
     Count(&'static str),
 }
 
-/// Prices a change of an order whose lines are `lines`.
+/// Prices a change of an order whose lines are `lines`; the first is the bundle.
 pub fn quote_change(
     lines: &[QuoteLine],
     use_case: &str,
     catalog: &Catalog,
     request: &ChangeRequest,
+) -> Result<ChangeQuote, ChangeRefusal> {
+    quote_change_approved(lines, use_case, catalog, request, &[])
+}
+
+/// Prices a change that a person looked at: `prices` stand in where there is no list price.
+pub fn quote_change_approved(
+    lines: &[QuoteLine],
+    use_case: &str,
+    catalog: &Catalog,
+    request: &ChangeRequest,
+    prices: &[PersonsPrice],
 ) -> Result<ChangeQuote, ChangeRefusal> {
     if *request == ChangeRequest::default() {
         return Err(ChangeRefusal::Nothing);
@@ -129,6 +160,7 @@ pub fn quote_change(
         catalog,
         use_case,
         lines,
+        prices,
         quote: ChangeQuote {
             eta_hours: words.change_eta_hours,
             extend_term_days: request.extend_term_days.unwrap_or(0),
@@ -160,6 +192,7 @@ struct Draft<'a> {
     catalog: &'a Catalog,
     use_case: &'a str,
     lines: &'a [QuoteLine],
+    prices: &'a [PersonsPrice],
     quote: ChangeQuote,
 }
 
@@ -247,6 +280,14 @@ impl Draft<'_> {
         Ok(())
     }
 
+    /// Instances that there are: as many as bundles of the order's own SKU.
+    fn instances(&self) -> u32 {
+        let bundle = self.lines.first().map(|line| line.sku.as_str());
+        let all = self.lines.iter().filter(|line| Some(line.sku.as_str()) == bundle);
+        all.fold(0_u32, |sum, line| sum.saturating_add(line.quantity))
+            .max(1)
+    }
+
     fn disk(&mut self, request: &ChangeRequest) -> Result<(), ChangeRefusal> {
         let Some(wanted) = request.add_nvme_gb else {
             return Ok(());
@@ -260,11 +301,12 @@ impl Draft<'_> {
                 none,
             ));
         };
-        let quantity = wanted.div_ceil(nvme.nvme_gb.max(1));
-        if quantity == 0 {
-            return Err(ChangeRefusal::Count("request.add_nvme_gb"));
-        }
+        let out_of_range = || ChangeRefusal::Count("request.add_nvme_gb");
+        let each = wanted.div_ceil(nvme.nvme_gb.max(1));
+        let quantity = each.checked_mul(self.instances()).filter(|all| *all > 0);
+        let quantity = quantity.ok_or_else(out_of_range)?;
         let (sku, price) = (nvme.sku.clone(), nvme.price_minor);
+        self.quote.add_nvme_gb = each.checked_mul(nvme.nvme_gb).ok_or_else(out_of_range)?;
         self.begin(&sku, quantity, BillingModel::Monthly, price, 0, None)
     }
 
@@ -303,7 +345,13 @@ impl Draft<'_> {
         min_hours: u32,
         replaces: Option<QuoteLine>,
     ) -> Result<(), ChangeRefusal> {
-        let Some(unit_price_minor) = unit else {
+        let given = || {
+            self.prices
+                .iter()
+                .find(|p| p.sku == sku)
+                .map(|p| p.unit_price_minor)
+        };
+        let Some(unit_price_minor) = unit.or_else(given) else {
             self.quote.unpriced.push(UnpricedLine {
                 sku: sku.to_owned(),
                 quantity,

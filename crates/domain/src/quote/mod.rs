@@ -31,6 +31,7 @@ pub use catalog::{
 };
 pub use change::{
     CHANGE_VALID_MS, ChangeQuote, ChangeRefusal, ChangeRequest, DeltaLine, SkuQuantity, quote_change,
+    quote_change_approved,
 };
 pub use outcome::{
     Alternative, AlternativeKind, Estimates, OfferRefusal, Outcome, Quote, Resources, ServiceLevels, Terms,

@@ -5,7 +5,9 @@ use crate::lab::Lab;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
-use trustbridge_domain::phase::{InvoicePhase, OrderPhase, QuotePhase, TunePodPhase};
+use trustbridge_domain::phase::{
+    ChangeOrderPhase, IncidentPhase, InvoicePhase, OrderPhase, QuotePhase, TicketPhase, TunePodPhase,
+};
 
 /// A state machine as plain words.
 pub struct Machine {
@@ -36,8 +38,11 @@ pub fn all() -> Vec<Machine> {
     vec![
         machine!("Quote", QuotePhase),
         machine!("Order", OrderPhase),
+        machine!("ChangeOrder", ChangeOrderPhase),
         machine!("TunePod", TunePodPhase),
         machine!("Invoice", InvoicePhase),
+        machine!("SupportTicket", TicketPhase),
+        machine!("Incident", IncidentPhase),
     ]
 }
 

@@ -23,6 +23,7 @@ pub fn example(kind: &str, name: &str) -> Value {
         }),
         "Quote" => json!({"offerRef": {"name": "o"}}),
         "Order" => json!({"offerRef": {"name": "o"}, "modelAssetRef": {"name": "a"}, "contractId": "c"}),
+        "ChangeOrder" => json!({"orderRef": {"name": "o"}, "request": {"support_tier": "premium"}}),
         "TunePod" => json!({
             "orderRef": {"name": "o"}, "modelAssetRef": {"name": "a"}, "contractId": "c",
             "gpus": 1, "gpuSku": "s", "vmSize": "v",
@@ -42,6 +43,8 @@ pub fn example(kind: &str, name: &str) -> Value {
             "instances": [{"name": "o-0", "uid": "t", "intervals": [{"seq": 0, "fromMs": 0, "toMs": 3_600_000,
                 "kind": "Serving", "gpus": 1, "nvmeGb": 0, "rateKey": "base", "openedBy": "Ready"}]}],
         }}),
+        "SupportTicket" => json!({"severity": "S2", "subject": "OOM during training"}),
+        "Incident" => json!({"severity": "S1", "impact": "Instance unreachable"}),
         other => panic!("no example of kind {other}"),
     };
     object(kind, name, &spec)

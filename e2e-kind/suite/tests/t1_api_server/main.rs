@@ -8,7 +8,9 @@
 mod admission;
 mod edges;
 mod examples;
+mod karpenter;
 mod lab;
+mod replay;
 mod rules;
 mod samples;
 
@@ -52,6 +54,16 @@ fn main() -> Result<ExitCode> {
     for (title, work) in admission::all(&gate) {
         trials.push(trial(&runtime, title, work));
     }
+    trials.push(trial(
+        &runtime,
+        karpenter::TITLE.to_owned(),
+        karpenter::check(world.clone()),
+    ));
+    trials.push(trial(
+        &runtime,
+        replay::TITLE.to_owned(),
+        replay::check(world.clone()),
+    ));
     trials.push(Trial::test("every_rule_of_every_kind_has_an_example", || {
         Ok(rules::none_is_missing()?)
     }));

@@ -1,5 +1,7 @@
 //! Each CEL rule: an example that passes and one that is refused in the rule's own words.
 
+mod care;
+mod change_order;
 mod commerce;
 mod invoice;
 mod usage_record;
@@ -191,6 +193,8 @@ fn later(
 pub fn all() -> Vec<Rule> {
     let mut rules = catalog_rules();
     rules.extend(commerce::rules());
+    rules.extend(change_order::rules());
+    rules.extend(care::rules());
     rules.extend(order_creation_rules());
     rules.extend(order_change_rules());
     rules.extend(tunepod_rules());
@@ -301,9 +305,9 @@ fn order_change_rules() -> Vec<Rule> {
         ),
         update(
             "Order",
-            "`spec.termination` is set once and must not change",
+            "`spec.termination` is set once and must not change; `dataExportConfirmed` alone may become true later",
             ended("done"),
-            json!({"metadata": {"labels": {"note": "x"}}}),
+            json!({"spec": {"termination": {"reason": "done", "dataExportConfirmed": true}}}),
             json!({"spec": {"termination": null}}),
         ),
         update(
@@ -367,5 +371,34 @@ fn tunepod_rules() -> Vec<Rule> {
             json!({"status": {"observedGeneration": 1}}),
             interval("2026-01-01T10:00:00Z", Some("2026-01-01T12:00:00Z")),
         ),
+        update(
+            "TunePod",
+            "`folded` must not go or fall: what is in UsageRecords stays there",
+            folded(2),
+            folded(3),
+            folded(1),
+        ),
+        update(
+            "TunePod",
+            "`spec.readiness` must not change: it is what was quoted",
+            json!({"spec": {"readiness": [{"id": "ssh", "text": "SSH works", "probe": "sshAccess"}]}}),
+            json!({"metadata": {"labels": {"note": "x"}}}),
+            json!({"spec": {"readiness": [{"id": "ssh", "text": "nothing works"}]}}),
+        ),
+        update(
+            "TunePod",
+            "`phase` must not be Ready while a line of `readiness` is not met",
+            json!({"status": {"phase": "Verifying", "readiness": [line("False")]}}),
+            json!({"status": {"readiness": [line("Unknown")]}}),
+            json!({"status": {"phase": "Ready"}}),
+        ),
     ]
+}
+
+fn folded(count: i64) -> Value {
+    json!({"status": {"folded": {"count": count, "meteredMs": count * 1000, "from": "2026-01-01T10:00:00Z"}}})
+}
+
+fn line(met: &str) -> Value {
+    json!({"id": "ssh", "text": "SSH works", "met": met, "reason": "ProbeUnavailable", "checkedAt": "2026-01-01T10:00:00Z"})
 }

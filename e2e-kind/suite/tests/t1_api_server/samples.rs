@@ -29,6 +29,9 @@ pub fn all(world: &World) -> Result<Vec<Sample>> {
         "modelasset",
         "quote",
         "order",
+        "changeorder",
+        "supportticket",
+        "incident",
     ] {
         for name in [format!("{kind}.yaml"), format!("{kind}-full.yaml")] {
             ensure!(folder.join(&name).is_file(), "samples/{name} is missing");

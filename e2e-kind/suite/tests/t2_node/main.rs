@@ -10,6 +10,7 @@ mod bad_input;
 mod everywhere;
 mod expiry;
 mod gating;
+mod heartbeat;
 mod isolation;
 mod lab;
 mod plaintext;
@@ -65,6 +66,10 @@ fn all() -> Vec<(&'static str, Work)> {
         (
             "acceptance_9_3_a_gating_a_denied_contract_never_opens_port_8000",
             work!(gating::a_denied_contract),
+        ),
+        (
+            "heartbeat_a_sentinel_renews_its_lease_and_the_tunepod_says_so",
+            work!(heartbeat::renewed_and_said),
         ),
         (
             "b_integrity_one_flipped_byte_never_reaches_ready",

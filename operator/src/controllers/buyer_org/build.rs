@@ -3,6 +3,7 @@
 use crate::sentinel_port::ADMIN_PORT;
 use crate::settings::Settings;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ResourceQuota, ServiceAccount};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::{Resource, ResourceExt};
@@ -11,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use trustbridge_api::buyer_org::MemberKind;
 use trustbridge_api::{BuyerOrg, labels};
-use trustbridge_domain::names::{org_namespace, protected_namespace, token_secret};
+use trustbridge_domain::names::{heartbeat_lease, org_namespace, protected_namespace, token_secret};
 use trustbridge_kit::apply::{Built, Target};
 
 /// Port of the sentinel that buyers call.
@@ -23,6 +24,8 @@ pub const OPERATOR_ROLE: &str = "trustbridge-operator-organisation";
 const OPERATOR_ACCOUNT: &str = "trustbridge-operator";
 /// Role by which members read the tokens of their models, and the binding of it.
 const TOKEN_READERS: &str = "trustbridge-token-readers";
+/// Role by which sentinels renew their Leases, and the binding of it.
+const HEARTBEATS: &str = "trustbridge-heartbeats";
 
 /// Everything that `org` has, in the order in which it is applied. `tunepods`: names of those that it has.
 #[must_use]
@@ -54,6 +57,8 @@ pub fn all(org: &BuyerOrg, settings: &Settings, tunepods: &[String]) -> Vec<Buil
         members(org, &own, settings),
         operator_rights(&own, settings),
         operator_rights(&protected, settings),
+        heartbeat_role(&protected, tunepods),
+        heartbeats(&protected),
         token_role(&own, tunepods),
         token_readers(org, &own),
     ];
@@ -158,6 +163,39 @@ fn to_outside(settings: &Settings) -> Value {
     json!({"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": except}}], "ports": ports})
 }
 
+/// The way of sentinels to the API server, which is where its endpoints are: what a pod calls is a Service, and policies
+/// see where its packets go. Nothing while that is not known.
+#[must_use]
+pub fn to_api_server(org: &BuyerOrg, endpoints: &EndpointSlice) -> Option<Built> {
+    let protected = protected_namespace(&org.name_any());
+    let width = if endpoints.address_type == "IPv6" { 128 } else { 32 };
+    let mut addresses: Vec<&String> = endpoints
+        .endpoints
+        .iter()
+        .flat_map(|one| &one.addresses)
+        .collect();
+    // One order, whichever of them answered first.
+    addresses.sort_unstable();
+    let to: Vec<Value> = addresses
+        .into_iter()
+        .map(|address| json!({"ipBlock": {"cidr": format!("{address}/{width}")}}))
+        .collect();
+    let ports: Vec<Value> = endpoints
+        .ports
+        .iter()
+        .flatten()
+        .filter_map(|port| Some(json!({"protocol": "TCP", "port": port.port?})))
+        .collect();
+    // A rule without peers or ports would be one for all of them.
+    (!to.is_empty() && !ports.is_empty()).then(|| {
+        policy(
+            &protected,
+            "api-server",
+            &egress(&json!([{"to": to, "ports": ports}])),
+        )
+    })
+}
+
 fn from_buyers(namespace: &str) -> Value {
     json!({
         "podSelector": {},
@@ -215,7 +253,7 @@ fn members(org: &BuyerOrg, namespace: &str, settings: &Settings) -> Built {
     object::<RoleBinding>(namespace, "trustbridge-buyers", &fields)
 }
 
-/// The operator's own rights to Secrets: here, and not in every namespace.
+/// The operator's own rights to Secrets and Leases: here, and not in every namespace.
 fn operator_rights(namespace: &str, settings: &Settings) -> Built {
     let fields = json!({
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": OPERATOR_ROLE},
@@ -237,6 +275,25 @@ fn token_role(namespace: &str, tunepods: &[String]) -> Built {
         ])
     };
     object::<Role>(namespace, TOKEN_READERS, &json!({"rules": rules}))
+}
+
+/// What sentinels write: the Lease of each TunePod by its name, and nothing else. Their pods get the token for it alone.
+fn heartbeat_role(namespace: &str, tunepods: &[String]) -> Built {
+    let names: Vec<String> = tunepods.iter().map(|name| heartbeat_lease(name)).collect();
+    let rules = if names.is_empty() {
+        json!([])
+    } else {
+        json!([{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": names, "verbs": ["patch"]}])
+    };
+    object::<Role>(namespace, HEARTBEATS, &json!({"rules": rules}))
+}
+
+fn heartbeats(namespace: &str) -> Built {
+    let fields = json!({
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": HEARTBEATS},
+        "subjects": [{"kind": "ServiceAccount", "name": labels::TUNEPOD_SERVICE_ACCOUNT, "namespace": namespace}],
+    });
+    object::<RoleBinding>(namespace, HEARTBEATS, &fields)
 }
 
 fn token_readers(org: &BuyerOrg, namespace: &str) -> Built {

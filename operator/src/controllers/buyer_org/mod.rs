@@ -3,8 +3,9 @@
 //! ```text
 //! BuyerOrg --> tb-<org>            quota, default deny, way to protected pods, ServiceAccount, members' RoleBinding,
 //!          |                        their right to read the tokens of their TunePods
-//!          +-> tb-<org>-protected  quota, default deny, way out, way in from tb-<org>, ServiceAccount, CA bundle
-//!          +-> both                 the operator's right to Secrets
+//!          +-> tb-<org>-protected  quota, default deny, way out, way in from tb-<org>, way to the API server, ServiceAccount,
+//!          |                        the sentinels' right to renew their Leases, CA bundle
+//!          +-> both                 the operator's right to Secrets and Leases
 //! ```
 //!
 //! Everything is applied, nothing is ever deleted: what an organisation bought stays readable.
@@ -16,6 +17,7 @@ mod tests;
 
 use crate::context::{Context, Error};
 use crate::controllers::execute;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
 use kube::api::Api;
 use kube::core::PartialObjectMeta;
@@ -29,6 +31,9 @@ use trustbridge_kit::apply::{Built, FieldManager, Writer};
 use trustbridge_kit::controller::Controller;
 use trustbridge_kit::cover::covers;
 use trustbridge_kit::shutdown::Shutdown;
+
+/// Namespace and name of the `EndpointSlice` in which API servers say where they are.
+const API_SERVER: (&str, &str) = ("default", "kubernetes");
 
 /// What a decision sees.
 pub(crate) struct Observed {
@@ -89,7 +94,9 @@ async fn observe(ctx: &Context, org: &BuyerOrg) -> Result<Option<Observed>, Erro
     };
     let mut children = Vec::new();
     let tunepods = tunepods(&ctx.writer, &org).await?;
-    for built in build::all(&org, &ctx.settings, &tunepods) {
+    let api_server: Option<EndpointSlice> = ctx.writer.get(Some(API_SERVER.0), API_SERVER.1).await?;
+    let way = api_server.and_then(|endpoints| build::to_api_server(&org, &endpoints));
+    for built in build::all(&org, &ctx.settings, &tunepods).into_iter().chain(way) {
         let is_there = ctx
             .writer
             .get_any(&built.target)

@@ -134,7 +134,7 @@ fn members_get_the_buyers_role_in_their_own_namespace_only() {
     assert!(
         in_protected
             .map(|b| b.target.name.as_str())
-            .eq(["trustbridge-operator"])
+            .eq(["trustbridge-operator", "trustbridge-heartbeats"])
     );
 }
 
@@ -169,10 +169,69 @@ fn members_read_the_tokens_of_their_tunepods_and_no_other_secret() {
     );
     let readers = find(&all, "RoleBinding", "tb-acme", "trustbridge-token-readers");
     assert_eq!(readers["subjects"][0]["name"], "acme-buyers");
-    let roles = all.iter().filter(|b| b.target.resource.kind == "Role");
+    let bindings = all.iter().filter(|b| b.target.resource.kind == "RoleBinding");
+    let of_buyers = bindings.filter(|b| b.body["subjects"].to_string().contains("acme-buyers"));
     assert!(
-        roles.map(|b| b.target.namespace.as_deref()).eq([Some("tb-acme")]),
+        of_buyers
+            .map(|b| b.target.namespace.as_deref())
+            .eq([Some("tb-acme"), Some("tb-acme")]),
         "buyers have no rights in the protected namespace"
+    );
+}
+
+#[test]
+fn sentinels_renew_the_leases_of_their_tunepods_and_do_nothing_else() {
+    let names = ["order-1-0".to_owned(), "order-2-0".to_owned()];
+    let all = build::all(&org(), &settings(), &names);
+    let role = find(&all, "Role", "tb-acme-protected", "trustbridge-heartbeats");
+    assert_eq!(
+        role["rules"],
+        serde_json::json!([{
+            "apiGroups": ["coordination.k8s.io"],
+            "resources": ["leases"],
+            "resourceNames": ["tp-order-1-0-heartbeat", "tp-order-2-0-heartbeat"],
+            "verbs": ["patch"],
+        }])
+    );
+    let none = build::all(&org(), &settings(), &[]);
+    let without = find(&none, "Role", "tb-acme-protected", "trustbridge-heartbeats");
+    assert_eq!(
+        without["rules"],
+        serde_json::json!([]),
+        "a rule without names is one for all"
+    );
+    let binding = find(&all, "RoleBinding", "tb-acme-protected", "trustbridge-heartbeats");
+    assert_eq!(binding["roleRef"]["kind"], "Role");
+    assert_eq!(
+        binding["subjects"],
+        serde_json::json!([{"kind": "ServiceAccount", "name": "tunepod", "namespace": "tb-acme-protected"}])
+    );
+}
+
+#[test]
+fn the_way_to_the_api_server_is_its_addresses_and_ports_and_no_other() {
+    let slice = |addresses: &[&str], ports: Value| -> k8s_openapi::api::discovery::v1::EndpointSlice {
+        let endpoints: Vec<_> = addresses
+            .iter()
+            .map(|a| serde_json::json!({"addresses": [a]}))
+            .collect();
+        serde_json::from_value(serde_json::json!({"metadata": {}, "addressType": "IPv4", "endpoints": endpoints, "ports": ports})).unwrap()
+    };
+    let https = serde_json::json!([{"name": "https", "port": 6443, "protocol": "TCP"}]);
+    let built = build::to_api_server(&org(), &slice(&["192.0.2.9", "192.0.2.8"], https.clone())).unwrap();
+    assert_eq!(built.target.namespace.as_deref(), Some("tb-acme-protected"));
+    assert_eq!(
+        built.body["spec"],
+        serde_json::json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": [{
+            "to": [{"ipBlock": {"cidr": "192.0.2.8/32"}}, {"ipBlock": {"cidr": "192.0.2.9/32"}}],
+            "ports": [{"protocol": "TCP", "port": 6443}],
+        }]})
+    );
+    // Nobody to reach, or no port: a rule that says so would let everything through.
+    assert_eq!(build::to_api_server(&org(), &slice(&[], https)), None);
+    assert_eq!(
+        build::to_api_server(&org(), &slice(&["192.0.2.8"], serde_json::json!([]))),
+        None
     );
 }
 

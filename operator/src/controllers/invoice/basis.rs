@@ -1,23 +1,27 @@
 //! Everything that an invoice follows from, out of an order, its TunePods and its usage records. Pure.
 
 use super::Account;
+use crate::controllers::order::changes;
 use crate::controllers::order::ledger::{self, intervals};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use std::collections::{BTreeMap, BTreeSet};
 use trustbridge_api::condition::ConditionType;
+use trustbridge_api::order::PricingSnapshot;
 use trustbridge_api::seller_profile::Invoicing;
 use trustbridge_api::tunepod::MeteredInterval;
 use trustbridge_api::{Invoice, InvoiceSpec, InvoiceType, NameRef, TunePod, UsageRecord, labels};
 use trustbridge_domain::calendar::{Period, midnight_ms, parse_date};
 use trustbridge_domain::canonical::digest;
+use trustbridge_domain::change::Applied;
 use trustbridge_domain::intervals::{Interval, IntervalKind};
-use trustbridge_domain::invoice::{BASE, Basis, BilledInstance, CountedDay, cut, terms};
+use trustbridge_domain::invoice::{BASE, Basis, BilledInstance, CountedDay, cut};
 use trustbridge_domain::names::MAX_LABEL;
 use trustbridge_domain::phase::{OrderPhase, TunePodPhase};
-use trustbridge_domain::pricing::QuoteLine;
-use trustbridge_domain::rating::Schedule;
+use trustbridge_domain::pricing::BillingModel;
+use trustbridge_domain::rating::terms::TermLine;
+use trustbridge_domain::rating::{Doubt, Schedule};
 use trustbridge_kit::apply::Built;
 use trustbridge_kit::conditions::find;
 
@@ -28,35 +32,53 @@ const MAX_DOUBTS: usize = 64;
 pub(super) struct Sold {
     pub(super) digest: String,
     pub(super) currency: String,
-    pub(super) lines: Vec<QuoteLine>,
-    pub(super) base_sku: String,
-    pub(super) min_term_days: u32,
     pub(super) invoicing: Invoicing,
+    /// What was accepted at first.
+    snapshot: PricingSnapshot,
+    /// The changes that were applied since.
+    changes: Vec<Applied>,
+}
+
+impl Sold {
+    /// The lines of a period that ends at `until_ms`. What was changed later is not in them, so that they are the same
+    /// whenever they are written down.
+    fn terms(&self, from_ms: i64, until_ms: i64) -> Result<Vec<TermLine>, Doubt> {
+        let before = self.changes.iter().filter(|change| change.at_ms < until_ms);
+        let before: Vec<Applied> = before.cloned().collect();
+        changes::sold(&self.snapshot).terms(from_ms, &before)
+    }
+
+    /// Since when something is billed by `model`, given the first readiness of the order; `None`: nothing is.
+    pub(super) fn since(&self, model: BillingModel, first_ms: i64) -> Option<i64> {
+        if self.snapshot.lines.iter().any(|line| line.model == model) {
+            return Some(first_ms);
+        }
+        let adds = |change: &&Applied| change.swap.adds.iter().any(|added| added.line.model == model);
+        let of_it = self.changes.iter().filter(adds);
+        of_it.map(|change| change.at_ms.max(first_ms)).min()
+    }
 }
 
 /// What was sold; `None`: nothing yet. Orders of versions that froze less are billed as the defaults say.
 pub(super) fn terms_of(account: &Account) -> Option<Sold> {
-    let snapshot = account.order.status.as_ref()?.pricing_snapshot.clone()?;
-    let first = snapshot.lines.first().map(|line| line.sku.clone());
-    let frozen = snapshot.terms;
+    let status = account.order.status.as_ref()?;
+    let snapshot = status.pricing_snapshot.clone()?;
+    let frozen = snapshot.terms.as_ref();
     Some(Sold {
-        base_sku: frozen
-            .as_ref()
-            .map(|t| t.sku.clone())
-            .or(first)
-            .unwrap_or_default(),
-        min_term_days: frozen.as_ref().map_or(0, |t| t.min_term_days),
         invoicing: frozen.map_or_else(Invoicing::default, |t| t.invoicing),
-        digest: snapshot.digest,
-        currency: snapshot.currency,
-        lines: snapshot.lines,
+        digest: snapshot.digest.clone(),
+        currency: snapshot.currency.clone(),
+        changes: changes::applied(status),
+        snapshot,
     })
 }
 
 /// When the order was first of use.
 pub(super) fn first_ready_ms(account: &Account) -> Option<i64> {
-    let all = account.tunepods.iter().filter_map(|t| intervals(t).first());
-    all.map(|i| i.from.0.as_millisecond()).min()
+    let folded = account.tunepods.iter().filter_map(ledger::folded);
+    let first = account.tunepods.iter().filter_map(|t| intervals(t).first());
+    let all = folded.map(|f| &f.from).chain(first.map(|i| &i.from));
+    all.map(ms).min()
 }
 
 /// When the order ended for good: the end was asked for, and every TunePod is wiped and read to its end. `None`: not
@@ -95,7 +117,7 @@ pub(super) fn basis(account: &Account, schedule: Schedule, period: Period, now: 
     let mut doubts = Vec::new();
     let rated = sold.as_ref().map(|s| {
         let from = first_ready_ms(account).unwrap_or(period.from_ms);
-        terms(&s.lines, &s.base_sku, s.min_term_days, from)
+        s.terms(from, period.to_ms)
     });
     let lines = match rated {
         Some(Ok(lines)) => lines,
@@ -106,6 +128,7 @@ pub(super) fn basis(account: &Account, schedule: Schedule, period: Period, now: 
         None => Vec::new(),
     };
     doubts.extend(vanished(account));
+    doubts.extend(account.tunepods.iter().filter_map(lost));
     doubts.extend(account.tunepods.iter().filter_map(|t| contradiction(t, ended)));
     let mut records = Vec::new();
     if matches!(schedule, Schedule::Metered(_)) {
@@ -127,7 +150,7 @@ pub(super) fn basis(account: &Account, schedule: Schedule, period: Period, now: 
         instances: account
             .tunepods
             .iter()
-            .map(|t| instance(t, period, ended))
+            .map(|t| instance(account, t, period, ended))
             .collect(),
         records,
         doubts: folded(doubts),
@@ -145,6 +168,7 @@ pub(super) fn invoice(account: &Account, basis: Basis) -> Built {
         credit: None,
         resolution: None,
         payments: Vec::new(),
+        reversals: Vec::new(),
         credits: Vec::new(),
     };
     let mut invoice = Invoice::new(&name, spec);
@@ -165,11 +189,14 @@ pub(super) fn labelled(org: &str, order: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn instance(tunepod: &TunePod, period: Period, ended: Option<i64>) -> BilledInstance {
-    let all: Vec<Interval> = intervals(tunepod)
-        .iter()
-        .map(|i| metered(i, tunepod.spec.nvme_gb))
-        .collect();
+fn instance(account: &Account, tunepod: &TunePod, period: Period, ended: Option<i64>) -> BilledInstance {
+    // What it had when the interval began, by what is frozen: the same whenever it is written down.
+    let disk = |i: &MeteredInterval| {
+        let status = account.order.status.as_ref();
+        let frozen = status.and_then(|status| changes::disk_at(status, ms(&i.from)));
+        frozen.unwrap_or(tunepod.spec.nvme_gb)
+    };
+    let all: Vec<Interval> = intervals(tunepod).iter().map(|i| metered(i, disk(i))).collect();
     BilledInstance {
         name: tunepod.name_any(),
         uid: tunepod.uid().unwrap_or_default(),
@@ -211,7 +238,9 @@ fn counted(account: &Account, period: Period) -> Vec<CountedDay> {
 }
 
 fn counted_day(record: &UsageRecord) -> CountedDay {
-    let status = record.status.clone().unwrap_or_default();
+    let mut status = record.status.clone().unwrap_or_default();
+    // They are in the basis themselves, and come to the record at some later time.
+    status.intervals.clear();
     let document = serde_json::json!({"spec": record.spec, "status": status});
     let total = serde_json::to_value(status.total).and_then(serde_json::from_value);
     CountedDay {
@@ -269,6 +298,19 @@ fn vanished(account: &Account) -> Vec<String> {
         format!("usage of a TunePod {name} (UID {uid}) is recorded that is gone with its intervals; bill its hours by hand")
     });
     gone.chain(earlier).collect()
+}
+
+/// Intervals that were folded into UsageRecords and are not there.
+fn lost(tunepod: &TunePod) -> Option<String> {
+    let folded = ledger::folded(tunepod)?;
+    let there = intervals(tunepod).iter().filter(|i| i.seq < folded.count).count();
+    (i64::try_from(there) != Ok(folded.count)).then(|| {
+        format!(
+            "{} metered intervals of TunePod {} lie in UsageRecords, and {there} of them are found; look for the missing records",
+            folded.count,
+            tunepod.name_any()
+        )
+    })
 }
 
 /// An interval that is open where none may be.

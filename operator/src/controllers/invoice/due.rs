@@ -46,13 +46,19 @@ pub(super) fn periods(account: &Account, now: Timestamp) -> Vec<(Schedule, Perio
         (None, Some(asked)) => past.min(asked.saturating_sub(1)),
         (None, None) => past,
     };
-    let sold = |model| terms.lines.iter().any(|line| line.model == model);
+    let hours = Schedule::Metered(terms.invoicing.metered_cadence);
     let schedules = [
-        sold(BillingModel::Hourly).then_some(Schedule::Metered(terms.invoicing.metered_cadence)),
-        sold(BillingModel::Monthly).then_some(Schedule::Recurring),
+        (BillingModel::Hourly, hours),
+        (BillingModel::Monthly, Schedule::Recurring),
     ];
-    let of = |schedule| billed_periods(&life, schedule, through).map(move |period| (schedule, period));
-    schedules.into_iter().flatten().flat_map(of).collect()
+    let of = |(model, schedule)| {
+        // What a change brought first is not billed for the periods before it.
+        let since = terms.since(model, first).unwrap_or(i64::MAX);
+        billed_periods(&life, schedule, through)
+            .filter(move |period: &Period| period.to_ms > since)
+            .map(move |period| (schedule, period))
+    };
+    schedules.into_iter().flat_map(of).collect()
 }
 
 /// Those of `due` that no invoice is written down for.

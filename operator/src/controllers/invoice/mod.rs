@@ -102,6 +102,7 @@ pub(crate) async fn write_down(order: Arc<Order>, ctx: Arc<Context>) -> Result<A
         return Ok(due::again(&account));
     }
     see_records(&ctx, &mut account).await?;
+    account.tunepods = ledger::with_folded(account.tunepods, &account.records);
     let writes = missing
         .into_iter()
         .map(|(schedule, period)| {

@@ -1,4 +1,5 @@
-//! What becomes of an invoice that is issued: payments, credit notes, the due day. Pure.
+//! What becomes of an invoice that is issued: payments and what is taken out of them again, credit notes, the due day.
+//! Pure.
 //!
 //! | In `spec.credits` | In `status.creditNotes` | The credit note | What is done |
 //! |---|---|---|---|
@@ -19,10 +20,12 @@ use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use std::time::Duration;
 use trustbridge_api::condition::{ConditionType, Reason};
-use trustbridge_api::invoice::{Balance, CreditNoteProgress, PaymentRecord};
+use trustbridge_api::invoice::{Balance, CreditNoteProgress, PaymentRecord, PaymentReversal};
 use trustbridge_api::{Invoice, InvoiceSpec, InvoiceStatus, InvoiceType};
 use trustbridge_domain::calendar::{date_of_ms, midnight_ms, parse_date};
-use trustbridge_domain::invoice::{Basis, Bill, Credit, Owed, Payment, balance, credit_name, phase_of};
+use trustbridge_domain::invoice::{
+    Basis, Bill, Credit, Owed, Payment, Reversal, balance, credit_name, phase_of,
+};
 use trustbridge_domain::money::minor_to_decimal;
 use trustbridge_domain::phase::InvoicePhase;
 use trustbridge_kit::apply::{Built, FieldManager};
@@ -174,10 +177,15 @@ fn stands(
         amount_minor: p.amount_minor,
     };
     let payments: Vec<Payment> = invoice.spec.payments.iter().map(payment).collect();
+    let reversal = |r: &PaymentReversal| Reversal {
+        payment: r.payment.clone(),
+        amount_minor: r.amount_minor,
+    };
+    let reversals: Vec<Reversal> = invoice.spec.reversals.iter().map(reversal).collect();
     let counted = notes.iter().filter(|n| n.digest.is_some());
     let credits = counted.map(|n| n.amount_minor.saturating_neg());
-    let owed =
-        balance(&basis.order, bill.total_minor, credits, &payments).map_err(|error| error.to_string())?;
+    let owed = balance(&basis.order, bill.total_minor, credits, &payments, &reversals);
+    let owed = owed.map_err(|error| error.to_string())?;
     let due_on = parse_date("status.bill.dueOn", &bill.due_on).map_err(|error| error.to_string())?;
     // Beyond the calendar's end every due day is over.
     let today = date_of_ms(now.as_millisecond()).unwrap_or(Date::MAX);
@@ -188,6 +196,7 @@ fn told(bill: &Bill, owed: Owed, currency: &str) -> Balance {
     Balance {
         credited_minor: bill.total_minor.saturating_sub(owed.credited_total),
         paid_minor: owed.paid,
+        reversed_minor: owed.reversed,
         open_minor: owed.open,
         summary: amount(owed.open, currency),
     }
@@ -206,6 +215,13 @@ fn statement(phase: InvoicePhase, bill: &Bill, owed: Owed, currency: &str) -> St
         return Statement::yes(ConditionType::Settled, Reason::Overpaid, text);
     }
     match phase {
+        InvoicePhase::Paid | InvoicePhase::Credited if owed.open > 0 => {
+            let back = amount(owed.reversed, currency);
+            let text = format!(
+                "{back} of what was paid was taken out again, and {open} is open; the phase stays, because nothing follows it"
+            );
+            Statement::no(ConditionType::Settled, Reason::PaymentReversed, text)
+        }
         InvoicePhase::Credited => yes("credit notes took all of it back"),
         InvoicePhase::Paid if bill.total_minor == 0 => yes("nothing is owed"),
         InvoicePhase::Paid => yes("paid in full"),
@@ -259,6 +275,7 @@ fn credit_note(invoice: &Invoice, basis: &Basis, bill: &Bill, of: &CreditNotePro
         credit: Some(credit),
         resolution: None,
         payments: Vec::new(),
+        reversals: Vec::new(),
         credits: Vec::new(),
     };
     let mut note = Invoice::new(&of.name, spec);

@@ -1,5 +1,6 @@
 //! The objects of an order. Pure, and cannot fail.
 
+use super::changes;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
 use serde_json::json;
@@ -61,7 +62,7 @@ pub(super) fn acceptance(order: &Order, quote: &Quote) -> StatusWrite {
     }
 }
 
-/// A TunePod of the order: what was quoted, whatever became of the offer since.
+/// A TunePod of the order: what was quoted, whatever became of the offer since, and what changes added.
 pub(super) fn tunepod(order: &Order, org: &str, terms: &FrozenTerms, name: &str) -> Built {
     let spec = TunePodSpec {
         order_ref: NameRef::new(order.name_any()),
@@ -71,7 +72,12 @@ pub(super) fn tunepod(order: &Order, org: &str, terms: &FrozenTerms, name: &str)
         gpus: terms.resources.gpus.into(),
         gpu_sku: terms.sku.clone(),
         vm_size: terms.vm_size.clone(),
-        nvme_gb: terms.resources.nvme_gb.into(),
+        nvme_gb: order
+            .status
+            .as_ref()
+            .and_then(changes::disk_wanted)
+            .unwrap_or_else(|| terms.resources.nvme_gb.into()),
+        readiness: terms.readiness.clone(),
         // The seller chooses the model server: whoever does reads the plaintext.
         runtime: None,
         termination: None,
@@ -94,6 +100,18 @@ pub(super) fn termination(tunepod: &TunePod) -> Built {
         "kind": target.resource.kind,
         "metadata": {"name": target.name, "namespace": target.namespace, "uid": tunepod.uid()},
         "spec": {"termination": end},
+    });
+    Built { target, body }
+}
+
+/// The disk that a TunePod is to have, as the one field that is applied, to the very object that was read.
+pub(super) fn disk(tunepod: &TunePod, nvme_gb: i64) -> Built {
+    let target = Target::of(tunepod);
+    let body = json!({
+        "apiVersion": target.resource.api_version,
+        "kind": target.resource.kind,
+        "metadata": {"name": target.name, "namespace": target.namespace, "uid": tunepod.uid()},
+        "spec": {"nvmeGb": nvme_gb},
     });
     Built { target, body }
 }

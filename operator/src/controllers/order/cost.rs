@@ -35,9 +35,16 @@ pub(super) fn cost(status: &OrderStatus, tunepods: &[TunePod]) -> Option<Cost> {
 
 fn closed_intervals(tunepod: &TunePod) -> Vec<Interval> {
     let all = tunepod.status.iter().flat_map(|s| &s.intervals);
-    all.filter(|i| i.to.is_some())
-        .map(MeteredInterval::as_interval)
-        .collect()
+    let closed = all.filter(|i| i.to.is_some()).map(MeteredInterval::as_interval);
+    // What lies in UsageRecords counts by its sum: a cost follows from nothing else.
+    let folded = ledger::folded(tunepod).map(|folded| {
+        let from_ms = folded.from.0.as_millisecond();
+        Interval {
+            from_ms,
+            to_ms: Some(from_ms.saturating_add(folded.metered_ms)),
+        }
+    });
+    folded.into_iter().chain(closed).collect()
 }
 
 /// Rate and minimum of the hourly line. Months are billed by invoices, which are not made yet: no line, no cost,

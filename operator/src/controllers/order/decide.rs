@@ -1,7 +1,7 @@
 //! What an order does next. Pure.
 
 use super::pending::{self, Next};
-use super::{Observed, build, cost, ledger, status, teardown};
+use super::{Observed, build, changes, cost, ledger, status, teardown};
 use crate::controllers::execute::{Plan, Write};
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -110,6 +110,7 @@ fn provide(seen: &Observed, status: &mut OrderStatus) -> Vec<Write> {
         })
         .collect();
     writes.extend(rotations(seen));
+    writes.extend(disks(seen, status));
     // Counted against the order and not against what was asked for: of nothing, everything is ready.
     let are_all_there = u32::try_from(seen.tunepods.len()) == Ok(seen.order.spec.instances);
     let all = |phase| are_all_there && seen.tunepods.iter().all(|t| phase_of(t) == phase);
@@ -140,6 +141,17 @@ fn rotations(seen: &Observed) -> Vec<Write> {
         .collect()
 }
 
+/// The size of the disk, for each TunePod that says another one than the changes of the order come to.
+fn disks(seen: &Observed, status: &OrderStatus) -> Vec<Write> {
+    let Some(wanted) = changes::disk_wanted(status).filter(|_| !status.changes.is_empty()) else {
+        return Vec::new();
+    };
+    let other = seen.tunepods.iter().filter(|t| t.spec.nvme_gb != wanted);
+    other
+        .map(|t| Write::Apply(FieldManager::ORDER_DISK, build::disk(t, wanted)))
+        .collect()
+}
+
 /// The end was asked for: the phase says so in the write that begins it.
 fn begin_end(seen: &Observed, status: &mut OrderStatus, now: Timestamp) -> Vec<Write> {
     if status.phase == OrderPhase::Confirmed {
@@ -161,7 +173,7 @@ fn end(seen: &Observed, status: &mut OrderStatus, now: Timestamp) -> Vec<Write> 
     if teardown::advance(seen, status, now) {
         status.phase = OrderPhase::Terminated;
     }
-    teardown::requests(seen)
+    teardown::requests(seen, status)
 }
 
 fn phase_of(tunepod: &TunePod) -> TunePodPhase {

@@ -8,8 +8,8 @@
 use kube::ResourceExt;
 use std::collections::BTreeMap;
 use trustbridge_api::order::OrderInstance;
-use trustbridge_api::tunepod::MeteredInterval;
-use trustbridge_api::{Order, OrderStatus, TunePod, TunePodSpec, TunePodStatus};
+use trustbridge_api::tunepod::{FoldedIntervals, MeteredInterval};
+use trustbridge_api::{Order, OrderStatus, TunePod, TunePodSpec, TunePodStatus, UsageRecord};
 use trustbridge_domain::phase::TunePodPhase;
 
 /// UIDs and intervals that an order keeps of one name.
@@ -27,6 +27,11 @@ pub(crate) fn earlier(order: &Order, name: &str) -> Vec<MeteredInterval> {
     instance(order.status.as_ref(), name)
         .map(|kept| kept.earlier.clone())
         .unwrap_or_default()
+}
+
+/// What of them lies in UsageRecords.
+pub(crate) fn earlier_folded(order: &Order, name: &str) -> Option<FoldedIntervals> {
+    instance(order.status.as_ref(), name).and_then(|kept| kept.earlier_folded.clone())
 }
 
 /// Whether the order has yet to take over what `tunepod` metered; that it metered nothing is to be known as well. An
@@ -54,16 +59,46 @@ pub(crate) fn joined(earlier: &[MeteredInterval], own: &[MeteredInterval]) -> Ve
 /// Whether the order has no room for what `tunepod` metered.
 pub(crate) fn is_full(order: &Order, tunepod: &TunePod) -> bool {
     let earlier = earlier(order, &tunepod.name_any());
-    taken_over(&earlier, intervals(tunepod)).is_none()
+    taken_over(&earlier, tunepod).is_none()
 }
 
 /// The ledger of a name with what a TunePod metered; `None`: there is no room, and nothing billed may be dropped.
-fn taken_over(earlier: &[MeteredInterval], own: &[MeteredInterval]) -> Option<Vec<MeteredInterval>> {
-    Some(joined(earlier, own)).filter(|all| all.len() <= MOST)
+fn taken_over(earlier: &[MeteredInterval], tunepod: &TunePod) -> Option<Vec<MeteredInterval>> {
+    Some(unfolded(tunepod, joined(earlier, intervals(tunepod)))).filter(|all| all.len() <= MOST)
+}
+
+/// Without what the TunePod folded into UsageRecords since.
+fn unfolded(tunepod: &TunePod, mut all: Vec<MeteredInterval>) -> Vec<MeteredInterval> {
+    let first = folded(tunepod).map_or(0, |folded| folded.count);
+    all.retain(|interval| interval.seq >= first);
+    all
+}
+
+/// What of the ledger of a TunePod lies in UsageRecords.
+pub(crate) fn folded(tunepod: &TunePod) -> Option<&FoldedIntervals> {
+    tunepod.status.as_ref().and_then(|status| status.folded.as_ref())
+}
+
+/// The TunePods with what lies in `records` besides: bills follow from every interval.
+pub(crate) fn with_folded(mut tunepods: Vec<TunePod>, records: &[UsageRecord]) -> Vec<TunePod> {
+    for tunepod in tunepods.iter_mut().filter(|tunepod| folded(tunepod).is_some()) {
+        let name = tunepod.name_any();
+        let theirs = records
+            .iter()
+            .filter(|record| record.spec.tune_pod_ref.name == name);
+        let kept: Vec<MeteredInterval> = theirs
+            .filter_map(|record| record.status.as_ref())
+            .flat_map(|status| status.intervals.iter().cloned())
+            .collect();
+        if let Some(status) = tunepod.status.as_mut() {
+            status.intervals = joined(&kept, &status.intervals);
+        }
+    }
+    tunepods
 }
 
 /// The instances of an order as they are now: none goes, and those that are wiped and about to go leave their intervals.
-pub(super) fn instances(status: &OrderStatus, tunepods: &[TunePod]) -> Vec<OrderInstance> {
+pub(crate) fn instances(status: &OrderStatus, tunepods: &[TunePod]) -> Vec<OrderInstance> {
     let mut all: BTreeMap<String, OrderInstance> = status
         .instances
         .iter()
@@ -82,10 +117,11 @@ pub(super) fn instances(status: &OrderStatus, tunepods: &[TunePod]) -> Vec<Order
         let uid = tunepod.uid().unwrap_or_default();
         if is_going && !kept.earlier_uids.contains(&uid) {
             // Without room the TunePod stays, keeps its hours itself, and says so.
-            let Some(all) = taken_over(&kept.earlier, intervals(tunepod)) else {
+            let Some(all) = taken_over(&kept.earlier, tunepod) else {
                 continue;
             };
             kept.earlier = all;
+            kept.earlier_folded = folded(tunepod).cloned().or(kept.earlier_folded.take());
             kept.earlier_uids.push(uid);
             let many = kept.earlier_uids.len().saturating_sub(MOST);
             kept.earlier_uids.drain(..many);
@@ -104,8 +140,10 @@ pub(crate) fn with_earlier(status: &OrderStatus, tunepods: &[TunePod]) -> Vec<Tu
         .filter(|kept| !kept.earlier_uids.is_empty())
     {
         if let Some(there) = all.iter_mut().find(|t| t.name_any() == kept.name) {
+            let all = unfolded(there, joined(&kept.earlier, intervals(there)));
             let own = there.status.get_or_insert_default();
-            own.intervals = joined(&kept.earlier, &own.intervals);
+            own.intervals = all;
+            own.folded = own.folded.take().or(kept.earlier_folded.clone());
         } else {
             let terms = status.pricing_snapshot.as_ref().and_then(|s| s.terms.as_ref());
             let spec = TunePodSpec {
@@ -117,6 +155,7 @@ pub(crate) fn with_earlier(status: &OrderStatus, tunepods: &[TunePod]) -> Vec<Tu
             gone.status = Some(TunePodStatus {
                 phase: TunePodPhase::Wiped,
                 intervals: kept.earlier.clone(),
+                folded: kept.earlier_folded.clone(),
                 ..TunePodStatus::default()
             });
             all.push(gone);

@@ -13,6 +13,7 @@
 //! quote has one order, because the Quote's version decides who wrote first.
 
 mod build;
+pub(crate) mod changes;
 mod conclude;
 mod cost;
 mod decide;

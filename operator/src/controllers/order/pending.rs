@@ -10,7 +10,7 @@ use kube::ResourceExt;
 use trustbridge_api::condition::{ConditionType, Reason};
 use trustbridge_api::model_asset::ModelAssetPhase;
 use trustbridge_api::order::{FrozenTerms, PricingSnapshot};
-use trustbridge_api::{Mode, Quote, QuoteSpec, QuoteStatus};
+use trustbridge_api::{Quote, QuoteSpec, QuoteStatus};
 use trustbridge_domain::phase::QuotePhase;
 use trustbridge_kit::apply::FieldManager;
 use trustbridge_kit::conditions::{Statement, find};
@@ -34,11 +34,6 @@ pub(super) fn next(seen: &Observed, now: Timestamp) -> Next {
             Reason::Terminated,
             "ended by `spec.termination` before it was confirmed".to_owned(),
         );
-    }
-    if seen.order.spec.mode == Mode::ByoWorkspace {
-        let text =
-            "`spec.mode` 'byoWorkspace' is not served by this version; order with mode 'protectedModel'";
-        return Next::Refuse(Reason::ModeUnsupported, text.to_owned());
     }
     buyer(seen)
         .or_else(|| offered(seen))
@@ -126,6 +121,9 @@ fn quoted(seen: &Observed, now: Timestamp) -> Next {
     if let Some(refusal) = wrong_quote(seen, quote) {
         return refusal;
     }
+    if let Some(refusal) = unusable(quote, &status) {
+        return refusal;
+    }
     match status.phase {
         QuotePhase::Requested => Next::Wait(
             Reason::InProgress,
@@ -134,20 +132,6 @@ fn quoted(seen: &Observed, now: Timestamp) -> Next {
         QuotePhase::NeedsHuman => Next::Wait(
             Reason::NeedsHuman,
             words(&status.conditions, "the seller quotes by hand"),
-        ),
-        QuotePhase::Issued | QuotePhase::Accepted if status.document.is_none() => Next::Refuse(
-            Reason::QuoteExpired,
-            format!(
-                "quote {} was issued by another version; order again",
-                quote.name_any()
-            ),
-        ),
-        QuotePhase::Issued | QuotePhase::Accepted if !is_sealed(&status) => Next::Refuse(
-            Reason::QuoteNotFound,
-            format!(
-                "quote {} does not say any more what its digest was made over; ask for a new quote",
-                quote.name_any()
-            ),
         ),
         QuotePhase::Issued if valid_until(&status).is_some_and(|until| now < until) => {
             let write = Write::Status(FieldManager::ORDER, build::acceptance(&seen.order, quote));
@@ -237,6 +221,30 @@ fn wrong_quote(seen: &Observed, quote: &Quote) -> Option<Next> {
     })
 }
 
+/// What speaks against a quote that was issued: nothing of it is accepted, and no TunePod is made of it.
+fn unusable(quote: &Quote, status: &QuoteStatus) -> Option<Next> {
+    if !matches!(status.phase, QuotePhase::Issued | QuotePhase::Accepted) {
+        return None;
+    }
+    let name = quote.name_any();
+    let Some(document) = &status.document else {
+        let text = format!("quote {name} was issued by another version; order again");
+        return Some(Next::Refuse(Reason::QuoteExpired, text));
+    };
+    if !is_sealed(status) {
+        let text =
+            format!("quote {name} does not say any more what its digest was made over; ask for a new quote");
+        return Some(Next::Refuse(Reason::QuoteNotFound, text));
+    }
+    // Frozen, such a line could never be met: GPUs would run, and the order would never be of use.
+    let unchecked = document.readiness.iter().find(|line| line.probe.is_none())?;
+    let text = format!(
+        "quote {name} was issued by another version: line '{}' of its `readiness` names no `probe`, so nothing could check it; ask for a new quote, then order again",
+        unchecked.id
+    );
+    Some(Next::Refuse(Reason::QuoteExpired, text))
+}
+
 /// Whether the quote still says what it said when it was issued.
 fn is_sealed(status: &QuoteStatus) -> bool {
     let computed = status.document.as_ref().and_then(|d| d.digest().ok());
@@ -284,6 +292,7 @@ fn frozen(quote: &Quote, now: Timestamp) -> PricingSnapshot {
             min_term_days: quoted.min_term_days,
             resources: quoted.resources,
             vm_size: document.vm_size,
+            readiness: document.readiness,
             agreed: quoted.terms,
             invoicing: document.invoicing,
             accepted_at: Time(now),

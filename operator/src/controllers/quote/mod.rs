@@ -19,6 +19,7 @@ mod request;
 mod tests;
 
 pub(crate) use decide::valid_until;
+pub(crate) use request::plain;
 
 use crate::context::{Context, Error};
 use crate::controllers::execute;
@@ -110,6 +111,11 @@ pub(crate) async fn reconcile(quote: Arc<Quote>, ctx: Arc<Context>) -> Result<Ac
 }
 
 async fn observe(ctx: &Context, quote: &Quote) -> Result<Option<Observed>, Error> {
+    // What the watch told is enough where nothing is priced: a version that is behind is told again, and no status is
+    // written over a later one.
+    if !needs_the_catalog(quote) {
+        return Ok(Some(unpriced(quote.clone())));
+    }
     let namespace = quote.namespace();
     let Some(quote) = ctx
         .writer
@@ -119,12 +125,7 @@ async fn observe(ctx: &Context, quote: &Quote) -> Result<Option<Observed>, Error
         return Ok(None);
     };
     if !needs_the_catalog(&quote) {
-        let seller = Err("nothing is priced".to_owned());
-        return Ok(Some(Observed {
-            quote,
-            offers: Vec::new(),
-            seller,
-        }));
+        return Ok(Some(unpriced(quote)));
     }
     let offers: Vec<Offer> = if let Some(wanted) = &quote.spec.offer_ref {
         let offer: Option<Offer> = ctx.writer.get(None, &wanted.name).await?;
@@ -140,4 +141,13 @@ async fn observe(ctx: &Context, quote: &Quote) -> Result<Option<Observed>, Error
         offers,
         seller,
     }))
+}
+
+/// A quote that needs neither catalog nor seller.
+fn unpriced(quote: Quote) -> Observed {
+    Observed {
+        quote,
+        offers: Vec::new(),
+        seller: Err("nothing is priced".to_owned()),
+    }
 }

@@ -132,7 +132,7 @@ fn model(spec: &QuoteSpec, offer: &Offer) -> Option<&'static str> {
 }
 
 /// Words for a use case of which the seller's profile says nothing: nothing is promised.
-fn plain(use_case: &str) -> UseCase {
+pub(crate) fn plain(use_case: &str) -> UseCase {
     UseCase {
         use_case: use_case.to_owned(),
         family: String::new(),

@@ -2,7 +2,7 @@
 
 use super::observe::{Observed, PodSight};
 use super::status::{self, close_interval, open_interval};
-use super::{build, ending, port, usage};
+use super::{build, ending, folding, heartbeat, port, readiness, usage, workspace};
 use crate::controllers::execute::{Plan, Write};
 use crate::controllers::order::ledger;
 use crate::nodepool::{PoolCall, PoolView};
@@ -11,7 +11,7 @@ use kube::ResourceExt;
 use std::time::Duration;
 use trustbridge_api::condition::Reason;
 use trustbridge_api::tunepod::{NodePoolState, NodePoolStatus, PodReference};
-use trustbridge_api::{TunePodStatus, labels};
+use trustbridge_api::{Mode, TunePodStatus, labels};
 use trustbridge_domain::phase::TunePodPhase as Phase;
 use trustbridge_kit::apply::{Built, FieldManager, Target};
 
@@ -25,7 +25,13 @@ pub(super) fn decide(seen: &Observed, now: Timestamp) -> Plan<TunePodStatus> {
     let mut status = seen.tunepod.status.clone().unwrap_or_default();
     status.observed_generation = seen.tunepod.metadata.generation;
     let books = usage::store(seen, &mut status, now);
-    let mut plan = books.join(by_phase(seen, status, now));
+    status.readiness = readiness::judge(seen, &status.readiness, now);
+    let plan = books.join(by_phase(seen, status, now));
+    let mut plan = folding::fold(seen, plan, now);
+    if plan.status.phase >= Phase::Draining {
+        plan.status.readiness.clear();
+    }
+    heartbeat::say(seen, &mut plan.status, now);
     plan.status.access = build::access(&seen.tunepod, plan.status.url.as_deref());
     let due_in = seen
         .access
@@ -56,6 +62,8 @@ fn by_phase(seen: &Observed, status: TunePodStatus, now: Timestamp) -> Plan<Tune
             )
         }
         Phase::Provisioning => provisioning(seen, status, now),
+        Phase::Verifying | Phase::Degraded if is_workspace(seen) => workspace::start(seen, status, now),
+        Phase::Ready if is_workspace(seen) => workspace::serve(seen, status, now),
         Phase::Verifying | Phase::Degraded => start(seen, status, now),
         Phase::Ready => serve(seen, status, now),
         Phase::Failed => retry(seen, status, now),
@@ -67,8 +75,12 @@ fn by_phase(seen: &Observed, status: TunePodStatus, now: Timestamp) -> Plan<Tune
     }
 }
 
-fn is_ending(seen: &Observed) -> bool {
+pub(super) fn is_ending(seen: &Observed) -> bool {
     seen.tunepod.spec.termination.is_some() || seen.tunepod.metadata.deletion_timestamp.is_some()
+}
+
+fn is_workspace(seen: &Observed) -> bool {
+    seen.tunepod.spec.mode == Mode::ByoWorkspace
 }
 
 pub(super) fn said(
@@ -97,6 +109,7 @@ fn pending(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<T
     status.phase = Phase::Scheduling;
     // A TunePod that is made again under its name goes on counting where the one before it ended.
     status.intervals = ledger::joined(&seen.earlier, &status.intervals);
+    status.folded = status.folded.take().or(seen.earlier_folded.clone());
     status.node_pool = Some(NodePoolStatus {
         provider: seen.provider.clone(),
         name: seen.pool.name.clone(),
@@ -135,13 +148,15 @@ fn provisioning(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> P
         Some(Ok(PoolView::Ready)) => {
             status::pool_ready(&mut status, seen.tunepod.metadata.generation, now, name);
             status.phase = Phase::Verifying;
-            said(
-                seen,
-                status,
-                now,
-                Reason::PodPending,
-                "nodes are there; the pod is being made",
-            )
+            let (reason, text) = if is_workspace(seen) {
+                (
+                    Reason::InProgress,
+                    "nodes are there; the workspace is being checked",
+                )
+            } else {
+                (Reason::PodPending, "nodes are there; the pod is being made")
+            };
+            said(seen, status, now, reason, text)
         }
         // The remains of a failed attempt go first; the next attempt waits for the time that its error asks for.
         Some(Ok(PoolView::Broken(error))) => {
@@ -245,7 +260,7 @@ fn create_pod(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Pla
         .with(Write::Create(FieldManager::TUNEPOD, pod))
 }
 
-fn pool_lost(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
+pub(super) fn pool_lost(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<TunePodStatus> {
     status.phase = Phase::Failed;
     status::pool(&mut status, NodePoolState::Deleted, None);
     let text = format!(
@@ -267,13 +282,15 @@ fn open(seen: &Observed, mut status: TunePodStatus, pod: &PodSight, now: Timesta
     if let Some((reason, text)) = port::unheard(seen) {
         return said(seen, status, now, reason, &text);
     }
+    if let Some(text) = readiness::unmet(&status.readiness) {
+        return said(seen, status, now, Reason::ReadinessUnmet, &text);
+    }
     if !usage::adopt(&mut status, pod) {
         let text = "the usage of the pod before this one is being closed";
         return said(seen, status, now, Reason::InProgress, text);
     }
     if !open_interval(&mut status, seen.tunepod.spec.gpus, now) {
-        let text = "the ledger of intervals is full; end this order and order again";
-        return said(seen, status, now, Reason::PodLost, text);
+        return said(seen, status, now, Reason::LedgerFull, status::FULL);
     }
     status.phase = Phase::Ready;
     status.url = Some(build::url(&seen.tunepod));
@@ -314,6 +331,9 @@ fn serve(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<Tun
             if let Some((reason, text)) = port::over(seen) {
                 return degraded(seen, status, now, reason, &text);
             }
+            if let Some(text) = readiness::unmet(&status.readiness) {
+                return degraded(seen, status, now, Reason::ReadinessUnmet, &text);
+            }
             status.pod = Some(reference(seen, pod));
             // A pod that was ready before its usage was recorded at all.
             usage::adopt(&mut status, pod);
@@ -336,7 +356,7 @@ fn serve(seen: &Observed, mut status: TunePodStatus, now: Timestamp) -> Plan<Tun
 }
 
 /// Not served any more: the meter stops and the door is shut.
-fn degraded(
+pub(super) fn degraded(
     seen: &Observed,
     mut status: TunePodStatus,
     now: Timestamp,
@@ -345,7 +365,8 @@ fn degraded(
 ) -> Plan<TunePodStatus> {
     status.phase = Phase::Degraded;
     status.url = None;
-    close_interval(&mut status, "Degraded", now);
+    let ended = heartbeat::end(seen, &status, now);
+    close_interval(&mut status, "Degraded", ended);
     Plan {
         writes: shut(seen),
         ..said(seen, status, now, reason, text)

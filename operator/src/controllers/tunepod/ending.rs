@@ -4,7 +4,7 @@
 use super::decide::{MOVING, finalizers, said};
 use super::observe::{GONE_WITHIN, Observed};
 use super::status::{self, close_interval};
-use super::{build, evidence, usage};
+use super::{build, evidence, heartbeat, usage};
 use crate::controllers::execute::{Plan, RESYNC, Write};
 use crate::nodepool::absence::{Absence, judge};
 use crate::nodepool::{PoolCall, PoolError, PoolView};
@@ -33,7 +33,8 @@ pub(super) fn begin_end(seen: &Observed, mut status: TunePodStatus, now: Timesta
     } else {
         asked
     };
-    close_interval(&mut status, &why, now);
+    let ended = heartbeat::end(seen, &status, now);
+    close_interval(&mut status, &why, ended);
     usage::begin_end(&mut status, now);
     let last = status.pod.as_ref().map(|pod| pod.uid.clone());
     let progress = status.wipe.get_or_insert_default();

@@ -6,19 +6,22 @@ mod keyed;
 pub(super) use ending::Attest;
 
 use super::access::{self, AccessSight};
+use super::folding::{self, Folding};
+use super::heartbeat::{self, LeaseSight};
 use super::usage::{self, Heard};
-use super::{build, status};
+use super::{build, status, workspace};
 use crate::context::{Context, Error};
 use crate::nodepool::{OperationView, PoolError, PoolIntent, PoolView};
 use crate::sentinel_port::{self, SentinelReport};
 use crate::settings::Settings;
+use crate::workspace_probe::Reading;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Namespace, Pod, PodStatus};
 use kube::ResourceExt;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use trustbridge_api::tunepod::MeteredInterval;
-use trustbridge_api::{TunePod, labels};
+use trustbridge_api::tunepod::{FoldedIntervals, MeteredInterval};
+use trustbridge_api::{Mode, Probe, TunePod, labels};
 use trustbridge_azure::arm::pool_name;
 use trustbridge_domain::names::{org_of_namespace, protected_namespace};
 use trustbridge_domain::phase::TunePodPhase;
@@ -46,6 +49,10 @@ pub(crate) struct Observed {
     pub(crate) heard: Heard,
     /// Token and certificate, and what port 8000 answers.
     pub(crate) access: AccessSight,
+    /// The sentinel's sign of life.
+    pub(crate) lease: LeaseSight,
+    /// What was found of the lines of a workspace's definition of ready.
+    pub(crate) readings: Vec<(Probe, Reading)>,
     /// The buyer's door: what should be there and whether it is, and what is there by name with its UID.
     pub(crate) door: Vec<(Built, bool)>,
     pub(crate) leftovers: Vec<(Target, String)>,
@@ -60,6 +67,9 @@ pub(crate) struct Observed {
     pub(crate) attest: Option<Attest>,
     /// What the order keeps of TunePods of this name that are gone; looked up while this one is pending.
     pub(crate) earlier: Vec<MeteredInterval>,
+    pub(crate) earlier_folded: Option<FoldedIntervals>,
+    /// The day whose intervals are to be folded, and its UsageRecord.
+    pub(crate) folding: Option<Folding>,
     /// Whether the order still has to take over the intervals of this one, which is to go.
     pub(crate) is_ledger_owed: bool,
     /// Whether the order has no room for them.
@@ -94,6 +104,8 @@ pub(crate) struct PodSight {
     /// The sentinel has the TunePod's certificate and list of tokens: a version before put neither in.
     pub(crate) is_keyed: bool,
     pub(crate) created: Option<Timestamp>,
+    /// When the first of its containers ended, of a pod that ended.
+    pub(crate) finished_at: Option<Timestamp>,
     pub(crate) ip: Option<String>,
     /// The scheduler's words while it has no node.
     pub(crate) unscheduled: Option<String>,
@@ -133,39 +145,24 @@ pub(super) async fn observe(ctx: &Context, tunepod: &TunePod) -> Result<Option<O
     if written.is_some_and(|written| !status::is_watched(written, ctx.now())) {
         pool.operation_url = None;
     }
-    let mut seen = Observed {
-        provider: ctx.pools.name().to_owned(),
-        node_selector: ctx.pools.node_selector(&pool.name),
-        pool_view: None,
-        is_namespace_leaving: false,
-        looked_for_pod: false,
-        pod: None,
-        heard: Heard::default(),
-        access: AccessSight::default(),
-        door: Vec::new(),
-        leftovers: Vec::new(),
-        settings: ctx.settings.clone(),
-        makes_nodes: ctx.pools.makes_nodes(),
-        observer: String::new(),
-        operations: Vec::new(),
-        attest: None,
-        earlier: Vec::new(),
-        is_ledger_owed: false,
-        is_ledger_full: false,
-        tunepod,
-        org,
-        pool,
-    };
+    let mut seen = unseen(ctx, tunepod, org, pool);
     if asks_provider(&seen.tunepod, &seen.provider, ctx.now()) {
         seen.pool_view = Some(ctx.pools.observe(&seen.pool).await);
     }
     // At the end the pod is looked for as long as its usage is not closed: a loss must be written down.
     let is_over = seen.phase() == TunePodPhase::Wiped && !usage::is_open(&seen.tunepod);
-    if seen.phase() >= TunePodPhase::Verifying && !is_over {
+    let is_ending = super::decide::is_ending(&seen);
+    let is_workspace = seen.tunepod.spec.mode == Mode::ByoWorkspace;
+    if is_workspace && !is_ending && seen.phase() < TunePodPhase::Draining {
+        // Neither pod nor token nor door is made for it.
+        workspace::see(ctx, &mut seen).await;
+    } else if seen.phase() >= TunePodPhase::Verifying && !is_over {
         see_pod(ctx, &mut seen).await?;
         access::see(ctx, &mut seen).await?;
+        heartbeat::see(ctx, &mut seen).await?;
         usage::listen(ctx, &mut seen).await?;
     }
+    folding::see(ctx, &mut seen).await?;
     let is_wiping = seen.phase() == TunePodPhase::Wiping;
     if is_wiping {
         ending::see_operations(ctx, &mut seen).await;
@@ -178,6 +175,37 @@ pub(super) async fn observe(ctx: &Context, tunepod: &TunePod) -> Result<Option<O
         seen.is_namespace_leaving = found.is_none_or(|n| n.metadata.deletion_timestamp.is_some());
     }
     Ok(Some(seen))
+}
+
+/// What is known before anything is looked at.
+fn unseen(ctx: &Context, tunepod: TunePod, org: String, pool: PoolIntent) -> Observed {
+    Observed {
+        provider: ctx.pools.name().to_owned(),
+        node_selector: ctx.pools.node_selector(&pool.name),
+        pool_view: None,
+        is_namespace_leaving: false,
+        looked_for_pod: false,
+        pod: None,
+        heard: Heard::default(),
+        access: AccessSight::default(),
+        lease: LeaseSight::default(),
+        readings: Vec::new(),
+        door: Vec::new(),
+        leftovers: Vec::new(),
+        settings: ctx.settings.clone(),
+        makes_nodes: ctx.pools.makes_nodes(),
+        observer: String::new(),
+        operations: Vec::new(),
+        attest: None,
+        earlier: Vec::new(),
+        earlier_folded: None,
+        folding: None,
+        is_ledger_owed: false,
+        is_ledger_full: false,
+        tunepod,
+        org,
+        pool,
+    }
 }
 
 /// The pool of a TunePod, by its UID.
@@ -195,6 +223,7 @@ pub(super) fn intent(tunepod: &TunePod, org: &str) -> PoolIntent {
         ),
         order: tunepod.spec.order_ref.name.clone(),
         vm_size: tunepod.spec.vm_size.clone(),
+        gpus: tunepod.spec.gpus,
         org: org.to_owned(),
         tunepod_uid: uid,
     }
@@ -263,6 +292,7 @@ pub(super) fn sight(pod: &Pod, tunepod_uid: &str) -> PodSight {
         is_guarded: pod.annotations().contains_key(labels::INJECTED_HASH),
         is_keyed: keyed::is_keyed(pod),
         created: pod.metadata.creation_timestamp.as_ref().map(|t| t.0),
+        finished_at: finished_at(&status),
         is_leaving: pod.metadata.deletion_timestamp.is_some(),
         gone_by: gone_by(pod),
         is_ready: condition("Ready").is_some_and(|c| c.status == "True"),
@@ -272,6 +302,17 @@ pub(super) fn sight(pod: &Pod, tunepod_uid: &str) -> PodSight {
         ip: status.pod_ip.filter(|ip| !ip.is_empty()),
         phase: status.phase.unwrap_or_default(),
     }
+}
+
+/// When the first container of a pod that ended did. What is started again has not ended, and its pod neither.
+fn finished_at(status: &PodStatus) -> Option<Timestamp> {
+    let has_ended = matches!(status.phase.as_deref(), Some("Failed" | "Succeeded"));
+    let containers = status.container_statuses.iter().flatten().filter(|_| has_ended);
+    let ends = containers.filter_map(|container| {
+        let ended = container.state.as_ref()?.terminated.as_ref()?;
+        Some(ended.finished_at.as_ref()?.0)
+    });
+    ends.min()
 }
 
 /// The deletion timestamp is the end of the grace period, which began when the deletion was asked for.

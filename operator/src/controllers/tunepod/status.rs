@@ -16,6 +16,9 @@ use trustbridge_kit::conditions::{Statement, cut, is_true, set};
 
 /// Intervals that a status holds at most.
 const MAX_INTERVALS: usize = 128;
+/// Said where there is no room for another interval.
+pub(super) const FULL: &str =
+    "the ledger of intervals is full: those that are over are moved to UsageRecords, and that did not go on";
 /// Operations that a status holds at most.
 const MAX_OPERATIONS: usize = 16;
 /// Characters of an operation's URL that a status holds.
@@ -76,12 +79,11 @@ pub(super) fn provisioned(
 
 /// `Ready`, `Serving` and with them `Provisioned`.
 pub(super) fn ready(status: &mut TunePodStatus, generation: Option<i64>, now: Timestamp) {
-    let url = status.url.clone().unwrap_or_default();
-    let serving = Statement::yes(
-        ConditionType::Serving,
-        Reason::AsSpecified,
-        format!("answers at {url}"),
+    let serves = status.url.as_ref().map_or_else(
+        || "the workspace is open".to_owned(),
+        |url| format!("answers at {url}"),
     );
+    let serving = Statement::yes(ConditionType::Serving, Reason::AsSpecified, serves);
     set(&mut status.conditions, &serving, generation, now);
     set(
         &mut status.conditions,
@@ -339,6 +341,7 @@ fn sentinel_words(report: &SentinelReport) -> (Reason, String) {
         reason,
         message,
         cause,
+        ..
     } = report;
     let said = format!("the sentinel is {state}: {reason}: {message}");
     match cause.as_str() {

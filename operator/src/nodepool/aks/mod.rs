@@ -8,9 +8,13 @@
 
 mod reading;
 
-use super::{Answer, NodePoolProvider, OperationView, OwnedPool, PoolError, PoolIntent, PoolView};
-use futures::future::BoxFuture;
-use reading::{accepted, body, foreign, owned, refused, trouble, view, working};
+use super::capacity::{CapacityView, Refusals, Wanted};
+use super::{
+    Answer, NodeLabels, NodePoolProvider, OperationView, OwnedPool, PoolError, PoolIntent, PoolView,
+};
+use futures::future::{BoxFuture, ready};
+use reading::{accepted, body, foreign, owned, trouble, view, working};
+pub(super) use reading::{refused, trouble_of};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -37,6 +41,9 @@ pub struct Aks {
     turn: tokio::sync::Mutex<()>,
     /// What was seen, and until when ARM does not want to be asked again. Lost in a restart, harmlessly.
     seen: Mutex<HashMap<String, (Instant, PoolView)>>,
+    refusals: Refusals,
+    retry_cap: Option<Duration>,
+    node_labels: NodeLabels,
 }
 
 impl Aks {
@@ -47,7 +54,24 @@ impl Aks {
             pools,
             turn: tokio::sync::Mutex::default(),
             seen: Mutex::default(),
+            refusals: Refusals::default(),
+            retry_cap: None,
+            node_labels: NodeLabels::default(),
         }
+    }
+
+    /// With these labels on every node besides our own.
+    #[must_use]
+    pub fn with_node_labels(mut self, labels: NodeLabels) -> Self {
+        self.node_labels = labels;
+        self
+    }
+
+    /// With no longer pause after a refusal than this.
+    #[must_use]
+    pub const fn with_retry_cap(mut self, cap: Option<Duration>) -> Self {
+        self.retry_cap = cap;
+        self
     }
 
     fn recall(&self, name: &str) -> Option<PoolView> {
@@ -134,10 +158,21 @@ impl Aks {
             .await
             .map_err(|e| trouble(&e))?
         {
-            return view(Some(found), pool, None);
+            let view = view(Some(found), pool, None);
+            self.refusals.seen(pool, &view);
+            return view;
         }
-        let made = self.pools.create(&pool.name, &body(pool), deadline).await;
-        let view = accepted(made, "Creating")?;
+        // The size was refused to somebody just now: asking for another pool of it would be the same question.
+        if let Some(error) = self.refusals.standing(&pool.vm_size, self.retry_cap) {
+            return Err(error);
+        }
+        let made = self
+            .pools
+            .create(&pool.name, &body(pool, &self.node_labels), deadline)
+            .await;
+        let answer = accepted(made, "Creating");
+        self.refusals.asked(pool, &answer);
+        let view = answer?;
         self.remember(&pool.name, &view);
         Ok(view)
     }
@@ -232,11 +267,20 @@ impl NodePoolProvider for Aks {
     }
 
     fn observe<'a>(&'a self, pool: &'a PoolIntent) -> Answer<'a> {
-        Box::pin(self.look(pool))
+        Box::pin(async move {
+            let answer = self.look(pool).await;
+            self.refusals.seen(pool, &answer);
+            answer
+        })
     }
 
     fn ensure<'a>(&'a self, pool: &'a PoolIntent) -> Answer<'a> {
         Box::pin(self.make(pool))
+    }
+
+    fn capacity<'a>(&'a self, wanted: &'a Wanted) -> BoxFuture<'a, CapacityView> {
+        // ARM has no question for it that would bind: quotas say nothing of machines that are free.
+        Box::pin(ready(self.refusals.view(&wanted.vm_size)))
     }
 
     fn delete<'a>(&'a self, pool: &'a PoolIntent) -> Answer<'a> {

@@ -1,7 +1,7 @@
 //! What ARM's answers mean for us, and what we ask it for. Pure.
 
 use super::LOOK_AGAIN;
-use crate::nodepool::{OwnedPool, PoolError, PoolIntent, PoolView};
+use crate::nodepool::{NodeLabels, OwnedPool, PoolError, PoolIntent, PoolView};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use trustbridge_api::condition::Reason;
@@ -81,7 +81,7 @@ pub(super) fn foreign(found: &AgentPool, pool: &PoolIntent) -> PoolError {
     }
 }
 
-pub(super) fn body(pool: &PoolIntent) -> AgentPool {
+pub(super) fn body(pool: &PoolIntent, more: &NodeLabels) -> AgentPool {
     let owned = |pairs: &[(&str, &str)]| {
         pairs
             .iter()
@@ -97,7 +97,11 @@ pub(super) fn body(pool: &PoolIntent) -> AgentPool {
             kind: Some("VirtualMachineScaleSets".to_owned()),
             os_type: Some("Linux".to_owned()),
             os_sku: Some("Ubuntu".to_owned()),
-            node_labels: owned(&[(labels::TUNEPOD, name), (labels::ORG, &pool.org)]),
+            node_labels: more
+                .of(pool)
+                .into_iter()
+                .chain(owned(&[(labels::TUNEPOD, name), (labels::ORG, &pool.org)]))
+                .collect(),
             node_taints: vec!["sku=gpu:NoSchedule".to_owned()],
             tags: owned(&[
                 (TAG_UID, &pool.tunepod_uid),
@@ -129,7 +133,7 @@ pub(super) fn owned(pool: &AgentPool) -> Option<OwnedPool> {
     })
 }
 
-pub(super) fn refused(error: &ErrorBody) -> PoolError {
+pub(in crate::nodepool) fn refused(error: &ErrorBody) -> PoolError {
     from_verdict(&classify(
         trustbridge_azure::arm::classify::Context::default(),
         error,
@@ -150,6 +154,17 @@ pub(super) fn trouble(error: &Error) -> PoolError {
             first: Some(Duration::from_secs(5)),
             longest: Duration::from_mins(5),
         },
+    }
+}
+
+/// A passing failure without a code of the provider's.
+pub(in crate::nodepool) fn trouble_of(code: &str, message: String) -> PoolError {
+    PoolError {
+        class: Reason::Transient,
+        code: code.to_owned(),
+        message,
+        first: Some(Duration::from_secs(5)),
+        longest: Duration::from_mins(5),
     }
 }
 
@@ -188,6 +203,10 @@ pub(super) const fn reason(class: Class) -> Reason {
 mod tests {
     use super::*;
 
+    fn body_of(pool: &PoolIntent) -> AgentPool {
+        body(pool, &NodeLabels::default())
+    }
+
     fn intent() -> PoolIntent {
         PoolIntent {
             name: "tbabc".to_owned(),
@@ -196,12 +215,13 @@ mod tests {
             order: "order-1".to_owned(),
             org: "acme".to_owned(),
             vm_size: "Standard_NC24ads_A100_v4".to_owned(),
+            gpus: 1,
             operation_url: None,
         }
     }
 
     fn found(uid: &str, state: &str) -> AgentPool {
-        let mut pool = body(&PoolIntent {
+        let mut pool = body_of(&PoolIntent {
             tunepod_uid: uid.to_owned(),
             ..intent()
         });
@@ -253,7 +273,7 @@ mod tests {
 
     #[test]
     fn the_body_carries_the_tags_that_protect_it() {
-        let pool = body(&intent());
+        let pool = body_of(&intent());
         assert!(pool.belongs_to("u1"));
         assert_eq!(pool.properties.node_taints, ["sku=gpu:NoSchedule"]);
         assert_eq!(
@@ -263,5 +283,21 @@ mod tests {
                 .map(String::as_str),
             Some("order-1-0")
         );
+    }
+
+    #[test]
+    fn more_labels_come_besides_and_never_over_our_own() {
+        let more = NodeLabels {
+            every: BTreeMap::from([(labels::ORG.to_owned(), "somebody".to_owned())]),
+            device_plugin_config: Some("shared".to_owned()),
+        };
+        let config = |gpus| {
+            let pool = PoolIntent { gpus, ..intent() };
+            let told = body(&pool, &more).properties.node_labels;
+            assert_eq!(told.get(labels::ORG).map(String::as_str), Some("acme"));
+            told.get(NodeLabels::DEVICE_PLUGIN_CONFIG).cloned()
+        };
+        assert_eq!(config(1).as_deref(), Some("shared"));
+        assert_eq!(config(2), None, "of several GPUs a fraction cannot be chosen");
     }
 }

@@ -6,7 +6,14 @@ use serde_json::{Value, json};
 
 /// Every rule of an Invoice.
 pub(super) fn rules() -> Vec<Rule> {
-    let all = [of_spec(), of_types(), of_payments(), of_credits(), of_status()];
+    let all = [
+        of_spec(),
+        of_types(),
+        of_payments(),
+        of_reversals(),
+        of_credits(),
+        of_status(),
+    ];
     all.into_iter().flatten().collect()
 }
 
@@ -88,7 +95,7 @@ fn of_types() -> Vec<Rule> {
         ),
         create(
             "Invoice",
-            "`spec.resolution`, `spec.payments` and `spec.credits` must not be set of a credit note: it has no doubts, and nothing is paid or taken back of it",
+            "`spec.resolution`, `spec.payments`, `spec.reversals` and `spec.credits` must not be set of a credit note: it has no doubts, and nothing is paid or taken back of it",
             note(175),
             merged(
                 &note(175),
@@ -145,6 +152,66 @@ fn of_payments() -> Vec<Rule> {
             issued(175),
             on("2026-03-04"),
             on("2026-13-04"),
+        ),
+    ]
+}
+
+/// The invoice with a payment of 100, and these reversals of it.
+fn reversals(all: &[(&str, &str, i64, &str)]) -> Value {
+    let one = |(id, payment, amount, day): &(&str, &str, i64, &str)| json!({"id": id, "payment": payment, "amountMinor": amount, "reversedOn": day, "reason": "bounced"});
+    json!({"spec": {"reversals": all.iter().map(one).collect::<Vec<_>>()}})
+}
+
+fn of_reversals() -> Vec<Rule> {
+    let paid = || vec![issued(175), payments(&[("trx-1", 100)])];
+    let with_one = || {
+        let mut steps = paid();
+        steps.push(reversals(&[("rv-1", "trx-1", 60, "2026-01-13")]));
+        steps
+    };
+    vec![
+        later(
+            "Invoice",
+            "`spec.reversals` must keep every reversal as it was recorded: add to the list",
+            with_one(),
+            reversals(&[
+                ("rv-1", "trx-1", 60, "2026-01-13"),
+                ("rv-2", "trx-1", 40, "2026-01-14"),
+            ]),
+            reversals(&[("rv-1", "trx-1", 59, "2026-01-13")]),
+        ),
+        later(
+            "Invoice",
+            "`payment` of a reversal must be the `reference` of a payment of this invoice",
+            paid(),
+            reversals(&[("rv-1", "trx-1", 1, "2026-01-13")]),
+            reversals(&[
+                ("rv-1", "trx-1", 1, "2026-01-13"),
+                ("rv-2", "trx-2", 1, "2026-01-13"),
+            ]),
+        ),
+        later(
+            "Invoice",
+            "`spec.reversals` must not take more out of a payment than it was recorded with",
+            paid(),
+            reversals(&[
+                ("rv-1", "trx-1", 60, "2026-01-13"),
+                ("rv-2", "trx-1", 40, "2026-01-13"),
+            ]),
+            reversals(&[
+                ("rv-1", "trx-1", 60, "2026-01-13"),
+                ("rv-2", "trx-1", 41, "2026-01-13"),
+            ]),
+        ),
+        later(
+            "Invoice",
+            "`reversedOn` must be a UTC date, e.g. '2026-03-06'",
+            paid(),
+            reversals(&[("rv-1", "trx-1", 60, "2026-01-13")]),
+            reversals(&[
+                ("rv-1", "trx-1", 60, "2026-01-13"),
+                ("rv-2", "trx-1", 1, "2026-01-32"),
+            ]),
         ),
     ]
 }

@@ -31,6 +31,27 @@ pub(super) fn rules() -> Vec<Rule> {
         ),
         update(
             "UsageRecord",
+            "`intervals` must keep every interval",
+            metered(2),
+            metered(3),
+            metered(1),
+        ),
+        update(
+            "UsageRecord",
+            "a metered interval must not change",
+            metered(2),
+            metered(3),
+            altered(2),
+        ),
+        update(
+            "UsageRecord",
+            "`intervals` must not be taken away: what was metered stays",
+            metered(2),
+            metered(2),
+            json!({"status": {"intervals": null}}),
+        ),
+        update(
+            "UsageRecord",
             "`quantities` must hold one at least: an hour without use is absent",
             json!({}),
             used,
@@ -85,4 +106,20 @@ fn identity_rules() -> Vec<Rule> {
             day("2026-01-08"),
         ),
     ]
+}
+
+/// So many metered intervals of an hour.
+fn metered(count: i64) -> Value {
+    let one = |seq: i64| {
+        let at = |hour: i64| format!("2026-01-07T{hour:02}:00:00Z");
+        json!({"seq": seq, "from": at(2 * seq), "to": at(2 * seq + 1), "gpus": 1, "openedBy": "Ready", "closedBy": "Degraded"})
+    };
+    json!({"status": {"intervals": (0..count).map(one).collect::<Vec<_>>()}})
+}
+
+/// The same with one of another length.
+fn altered(count: i64) -> Value {
+    let mut all = metered(count);
+    all["status"]["intervals"][0]["to"] = json!("2026-01-07T00:30:00Z");
+    all
 }

@@ -1,8 +1,10 @@
 //! Invoices of an order as tables, and through every crash.
 
+mod changes;
 mod crashes;
 mod moments;
 mod settlement;
+mod years;
 
 use super::basis::{basis, ended_ms, invoice};
 use super::decide::{decide, is_open};
@@ -351,4 +353,23 @@ fn without_a_key_nothing_is_issued() {
     let status = decide(&fresh, Err("no key yet"), at("2026-01-20T00:00:00Z")).status;
     assert_eq!((status.phase, &status.bill), (InvoicePhase::Draft, &None));
     assert!(reason(&status).contains("no key yet"));
+}
+
+/// Between two intervals a TunePod was degraded: nothing of that time is billed by the hour, whoever declared what.
+#[test]
+fn hours_without_ready_are_not_billed() {
+    let mut whole = ended();
+    let all = |account: &Account| settled(account, "2026-01-16T12:05:00Z").0;
+    let hours = |store: &Store| {
+        let metered = store.0.values().filter(|i| of(i).schedule == "metered-daily");
+        let bills = metered.filter_map(|i| i.status.as_ref()?.bill.clone());
+        bills.map(|bill| bill.total_minor).sum::<i64>()
+    };
+    assert_eq!(hours(&all(&whole)), 5_250, "30 hours at 1.75");
+    let status = whole.tunepods[0].status.as_mut().unwrap();
+    let mut before = interval(1, "2026-01-16T00:00:00Z", Some("2026-01-16T03:00:00Z"));
+    before.closed_by = Some("Degraded".to_owned());
+    let after = interval(2, "2026-01-16T07:00:00Z", Some("2026-01-16T12:00:00Z"));
+    status.intervals.splice(1.., [before, after]);
+    assert_eq!(hours(&all(&whole)), 4_550, "four of them were without Ready");
 }

@@ -1,5 +1,7 @@
 //! What becomes of an issued invoice as tables, and credit notes through every crash.
 
+mod reversals;
+
 use super::super::settlement::{self, awaited, is_over};
 use super::*;
 use crate::controllers::execute::{Write, status_write};

@@ -25,9 +25,13 @@ fn a_pending_order_waits_refuses_or_goes_on() {
             "False/OfferMismatch",
         ),
         (
-            |s| s.order.spec.mode = Mode::ByoWorkspace,
-            OrderPhase::Rejected,
-            "False/ModeUnsupported",
+            |s| {
+                s.order.spec.mode = Mode::ByoWorkspace;
+                (s.order.spec.model_asset_ref, s.asset) = (None, None);
+                s.offer.as_mut().unwrap().spec.modes = vec![Mode::ByoWorkspace];
+            },
+            OrderPhase::Pending,
+            "Unknown/InProgress",
         ),
         (
             |s| s.asset = None,
@@ -222,4 +226,35 @@ fn a_quote_that_somebody_else_asked_for_is_not_taken() {
     let name = build::quote_name(&late.order, "acme");
     late.order.metadata.uid = Some("again".to_owned());
     assert_ne!(name, build::quote_name(&late.order, "acme"));
+}
+
+#[test]
+fn a_quote_with_a_line_that_nothing_checks_is_not_accepted() {
+    for phase in [QuotePhase::Issued, QuotePhase::Accepted] {
+        let decided = |line: serde_json::Value| {
+            let mut seen = seen();
+            let mut former = quote(phase, Some("order-1"));
+            let status = former.status.as_mut().unwrap();
+            let document = status.document.as_mut().unwrap();
+            document.readiness = vec![serde_json::from_value(line).unwrap()];
+            status.digest = document.digest().ok();
+            seen.quote = Some(former);
+            decide(&seen, now())
+        };
+        let plan = decided(json!({"id": "port", "text": "Port 8000 answers"}));
+        assert_eq!(
+            (plan.status.phase, accepted(&plan.status).as_str()),
+            (OrderPhase::Rejected, "False/QuoteExpired")
+        );
+        assert!(plan.writes.is_empty() && plan.status.pricing_snapshot.is_none());
+        let message = &find(&plan.status.conditions, ConditionType::Accepted)
+            .unwrap()
+            .message;
+        assert!(
+            message.contains("'port'") && message.contains("ask for a new quote"),
+            "{message}"
+        );
+        let plan = decided(json!({"id": "port", "text": "Port 8000 answers", "probe": "portAnswers"}));
+        assert_ne!(plan.status.phase, OrderPhase::Rejected);
+    }
 }

@@ -120,3 +120,34 @@ fn open_intervals_cost_nothing_yet() {
         "1.75 USD"
     );
 }
+
+#[test]
+fn a_workspace_is_not_ended_before_its_export_is_over() {
+    let ending = |days: Option<u32>, is_confirmed: bool, was_of_use: bool| {
+        let mut seen = in_phase(OrderPhase::Active);
+        seen.order.spec.mode = Mode::ByoWorkspace;
+        seen.order.spec.termination = Some(Termination {
+            data_export_confirmed: is_confirmed,
+            ..Termination::default()
+        });
+        seen.tunepods = vec![tunepod(TunePodPhase::Ready)];
+        if was_of_use {
+            seen.tunepods[0].status.as_mut().unwrap().intervals = vec![interval(0, 0, None)];
+        }
+        let snapshot = seen.order.status.as_mut().unwrap().pricing_snapshot.as_mut();
+        snapshot.unwrap().terms.as_mut().unwrap().agreed.retention_days = days;
+        seen.order.status = Some(decide(&seen, later(10)).status);
+        seen
+    };
+    let asks = |seen: &Observed, second: i64| !decide(seen, later(second)).writes.is_empty();
+    let day = 86_400;
+    let held = ending(Some(7), false, true);
+    assert!(
+        !asks(&held, 11) && !asks(&held, 9 + 7 * day),
+        "the data is the buyer's"
+    );
+    assert!(asks(&held, 10 + 7 * day), "and is kept no longer than was agreed");
+    assert!(asks(&ending(Some(7), true, true), 11), "confirmed");
+    assert!(asks(&ending(Some(7), false, false), 11), "never of use");
+    assert!(asks(&ending(None, false, true), 11), "nothing was agreed");
+}

@@ -96,8 +96,10 @@ pub(super) async fn see_ledger(ctx: &Context, seen: &mut Observed) -> Result<(),
         seen.is_ledger_owed = owing.is_some();
         seen.is_ledger_full = owing.is_some_and(|order| ledger::is_full(&order, &seen.tunepod));
     } else {
-        let kept = order.map(|order| ledger::earlier(&order, &seen.tunepod.name_any()));
+        let name = seen.tunepod.name_any();
+        let kept = order.as_ref().map(|order| ledger::earlier(order, &name));
         seen.earlier = kept.unwrap_or_default();
+        seen.earlier_folded = order.and_then(|order| ledger::earlier_folded(&order, &name));
     }
     Ok(())
 }

@@ -3,12 +3,16 @@
 mod access;
 mod end;
 mod evidence;
+pub(crate) mod folding;
+mod heartbeat;
 mod life;
+mod readiness;
 mod rest;
 
 use super::access::AccessSight;
 use super::conclude::conclude;
 use super::decide::decide;
+use super::heartbeat::LeaseSight;
 use super::observe::{Observed, PodSight, Said, asks_provider, intent, sight};
 use super::usage::Heard;
 use super::{build, status};
@@ -71,6 +75,8 @@ pub(super) fn seen(tunepod: TunePod) -> Observed {
             port: Some(PortAnswer::Accepted),
             ..AccessSight::default()
         },
+        readings: vec![],
+        lease: LeaseSight::default(),
         door: vec![],
         leftovers: vec![],
         settings: settings(),
@@ -79,6 +85,8 @@ pub(super) fn seen(tunepod: TunePod) -> Observed {
         operations: vec![],
         attest: None,
         earlier: vec![],
+        earlier_folded: None,
+        folding: None,
         is_ledger_owed: false,
         is_ledger_full: false,
     }

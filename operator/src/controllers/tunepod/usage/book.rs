@@ -20,14 +20,14 @@ const HOUR_MS: i64 = 3_600_000;
 const _: () = assert!(PAGE < MAX_STARTS);
 
 /// Its name follows from the TunePod's UID and the day: a second one cannot exist.
-pub(super) fn name(tunepod: &TunePod, org: &str, day: Date) -> String {
+pub(in super::super) fn name(tunepod: &TunePod, org: &str, day: Date) -> String {
     let natural = format!("{}/{day}", tunepod.uid().unwrap_or_default());
     let readable = format!("{}-{day}", tunepod.name_any());
     readable_name(&readable, &[org, &UsageRecord::kind(&()), &natural])
 }
 
 /// Of which TunePod and day it is.
-pub(super) fn spec(tunepod: &TunePod, day: Date) -> UsageRecordSpec {
+pub(in super::super) fn spec(tunepod: &TunePod, day: Date) -> UsageRecordSpec {
     UsageRecordSpec {
         tune_pod_ref: NameRef::new(tunepod.name_any()),
         tune_pod_uid: tunepod.uid().unwrap_or_default(),
@@ -37,7 +37,7 @@ pub(super) fn spec(tunepod: &TunePod, day: Date) -> UsageRecordSpec {
 }
 
 /// An empty one. Nobody owns it: it stays when the TunePod goes.
-pub(super) fn new(tunepod: &TunePod, org: &str, day: Date) -> Built {
+pub(in super::super) fn new(tunepod: &TunePod, org: &str, day: Date) -> Built {
     let target = Target::new::<UsageRecord>(tunepod.namespace().as_deref(), &name(tunepod, org, day));
     let body = json!({
         "apiVersion": target.resource.api_version,

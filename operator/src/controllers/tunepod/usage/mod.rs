@@ -19,7 +19,7 @@
 //! | usage was recorded up to an earlier day than that of a loss | the records of that day and of all days between say so too; missing ones are made |
 //! | the page is not the continuation of what is stored | nothing is taken; the condition `UsageRecorded` says why |
 
-mod book;
+pub(super) mod book;
 mod listen;
 mod page;
 mod step;

@@ -22,6 +22,13 @@ pub(crate) struct Heard {
     pub(crate) earlier: Vec<(Date, Option<UsageRecord>)>,
 }
 
+impl Heard {
+    /// Whether the sentinel of the pod with that UID answered with a page.
+    pub(in super::super) fn is_of(&self, pod: &str) -> bool {
+        matches!(&self.answer, Some(Answer::Page(page, _)) if page.pod == pod)
+    }
+}
+
 /// A sentinel's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {

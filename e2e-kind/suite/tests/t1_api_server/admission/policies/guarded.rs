@@ -10,6 +10,9 @@ use trustbridge_e2e::install::NAMESPACE;
 /// What is said of the sentinel's variables.
 const ENVIRONMENT: &str = "`env` of 'tb-sentinel' must be as it is injected";
 
+/// What is said of volumes that have a name of ours.
+const INJECTED_VOLUMES: &str = "must start with 'tb-' only in the volumes that are injected";
+
 /// A rule, and a way to break it.
 pub struct Bend {
     pub name: &'static str,
@@ -89,6 +92,16 @@ fn runtime(pod: &mut Value) -> &mut Value {
 
 fn guard(pod: &mut Value) -> &mut Value {
     &mut pod["spec"]["initContainers"][0]
+}
+
+fn volume<'a>(pod: &'a mut Value, name: &str) -> &'a mut Value {
+    let volumes = pod["spec"]["volumes"].as_array_mut().unwrap();
+    volumes.iter_mut().find(|v| v["name"] == name).unwrap()
+}
+
+/// What is projected to the sentinel for the API server.
+fn token(pod: &mut Value) -> &mut Value {
+    &mut volume(pod, "tb-api")["projected"]["sources"][0]["serviceAccountToken"]
 }
 
 fn another(name: &str) -> Value {
@@ -217,17 +230,12 @@ fn surroundings() -> Vec<Bend> {
             "have_plaintext_in_memory",
             "must be an emptyDir in memory, and no volume a hostPath",
             |p| {
-                let volumes = p["spec"]["volumes"].as_array_mut().unwrap();
-                volumes.iter_mut().find(|v| v["name"] == "tb-model").unwrap()["emptyDir"] = json!({});
+                volume(p, "tb-model")["emptyDir"] = json!({});
             },
         ),
-        bend(
-            "have_no_other_volume_of_our_name",
-            "must start with 'tb-' only in the volumes that are injected",
-            |p| {
-                push(p, "/spec/volumes", json!({"name": "tb-more", "emptyDir": {}}));
-            },
-        ),
+        bend("have_no_other_volume_of_our_name", INJECTED_VOLUMES, |p| {
+            push(p, "/spec/volumes", json!({"name": "tb-more", "emptyDir": {}}));
+        }),
         bend("get_no_token", "must get a token of the cluster", |p| {
             let token = json!({"serviceAccountToken": {"path": "token"}});
             push(
@@ -235,6 +243,15 @@ fn surroundings() -> Vec<Bend> {
                 "/spec/volumes",
                 json!({"name": "kube", "projected": {"sources": [token]}}),
             );
+        }),
+        bend("name_their_token_for_nobody_else", INJECTED_VOLUMES, |p| {
+            token(p)["audience"] = "https://vault.example".into();
+        }),
+        bend("have_a_token_for_an_hour", INJECTED_VOLUMES, |p| {
+            token(p)["expirationSeconds"] = 86_400.into();
+        }),
+        bend("believe_the_clusters_own_authority", INJECTED_VOLUMES, |p| {
+            volume(p, "tb-api")["projected"]["sources"][1]["configMap"]["name"] = "mine".into();
         }),
         elsewhere("use_no_root", "`securityContext.runAsUser` must not be 0", |p| {
             p["spec"]["securityContext"]["runAsUser"] = 0.into();
@@ -254,6 +271,15 @@ fn containers() -> Vec<Bend> {
                     "/spec/containers/0/volumeMounts",
                     json!({"name": "tb-cipher", "mountPath": "/c"}),
                 );
+            },
+        ),
+        bend(
+            "keep_the_token_to_the_sentinel",
+            "must be mounted by 'tb-sentinel' alone",
+            |p| {
+                let mut other = another("other");
+                other["volumeMounts"] = json!([{"name": "tb-api", "mountPath": "/a", "readOnly": true}]);
+                push(p, "/spec/containers", other);
             },
         ),
         bend(

@@ -149,9 +149,16 @@ pub fn labels_and_operator() -> Vec<Case> {
         case!(
             "confined_operator",
             "makes_no_role_but_that_of_tokens",
-            "the one Role that the operator makes is",
+            "the Roles that the operator makes are",
             |g| role(&g.own(), "trustbridge-token-readers", Who::Operator),
             |g| role(&g.own(), "another", Who::Operator)
+        ),
+        case!(
+            "confined_operator",
+            "makes_the_role_of_heartbeats_in_the_protected_namespace_alone",
+            "the Roles that the operator makes are",
+            |g| role(&g.protected(), "trustbridge-heartbeats", Who::Operator),
+            |g| role(&g.own(), "trustbridge-heartbeats", Who::Operator)
         ),
         case!(
             "confined_operator",

@@ -3,6 +3,7 @@
 use super::*;
 use crate::controllers::execute::Outcome;
 use crate::controllers::tunepod::conclude::conclude;
+use crate::controllers::tunepod::heartbeat::LeaseSight;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 fn deletes(plan: &Plan<TunePodStatus>) -> bool {
@@ -24,6 +25,26 @@ fn ending() -> Observed {
     seen.tunepod.status = Some(plan.status);
     assert!(ask(&seen, now()).unwrap().is_ending);
     seen
+}
+
+/// Neither its beats nor its readiness come through to the API server, and its usage is read all the same.
+#[test]
+fn a_pod_whose_usage_is_read_served_until_this_look_though_it_beats_no_more() {
+    let end_of = |page: Page<Quantities>| {
+        let mut seen = serving(Phase::Ready);
+        let pod = seen.pod.as_mut().unwrap();
+        (pod.is_ready, pod.created) = (false, Some(later(-60)));
+        seen.lease = LeaseSight::Renewed(Some(later(100)));
+        seen.heard = heard(Answer::Page(page, true));
+        let status = decide(&seen, later(3600)).status;
+        status.intervals.last().unwrap().to.clone().unwrap().0
+    };
+    assert_eq!(end_of(page(vec![])), later(3600));
+    let of_another = Page {
+        pod: "pod-2".to_owned(),
+        ..page(vec![])
+    };
+    assert_eq!(end_of(of_another), later(100));
 }
 
 #[test]

@@ -50,6 +50,10 @@ fn environment() -> Vec<Bend> {
             let at = variable(p, "TB_RUNTIME_URL");
             guard(p)["env"][at]["value"] = "http://10.0.0.1:8081".into();
         }),
+        bend("keep_the_sign_of_life_their_own", ENVIRONMENT, |p| {
+            let at = variable(p, "TB_LEASE");
+            guard(p)["env"][at]["value"] = "tb-other-protected/tp-other-heartbeat".into();
+        }),
         bend("keep_the_anchor_of_every_check", ENVIRONMENT, |p| {
             let at = variable(p, "TB_MANIFEST_SHA256");
             guard(p)["env"].as_array_mut().unwrap().remove(at);
@@ -75,6 +79,10 @@ fn mounts_and_probes() -> Vec<Bend> {
         }),
         bend("keep_the_sentinels_volumes_whole", MOUNTS, |p| {
             guard(p)["volumeMounts"][0]["subPath"] = "x".into();
+        }),
+        bend("give_the_sentinel_its_token", MOUNTS, |p| {
+            let mounts = guard(p)["volumeMounts"].as_array_mut().unwrap();
+            mounts.retain(|m| m["name"] != "tb-api");
         }),
         bend("are_ready_when_the_sentinel_says_so", PROBES, |p| {
             guard(p)["readinessProbe"]["httpGet"]["path"] = "/livez".into();
