@@ -7,6 +7,7 @@
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::Bound;
 
 /// One who writes: name, and whether by apply, and whether to the status.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -233,10 +234,42 @@ fn differences(live: &Value, new: &Value, shape: Shape<'_>, is_status: bool) -> 
     let (before, after) = (owned(live, shape, is_status), owned(new, shape, is_status));
     let changed = after
         .iter()
-        .filter(|(path, value)| before.get(*path) != Some(value));
-    let changed = changed.map(|(path, _)| path.clone()).collect();
-    let removed = before.into_keys().filter(|path| !after.contains_key(path));
-    (changed, removed.collect())
+        .filter(|(path, value)| before.get(*path) != Some(value) && !has_below(&before, path));
+    let changed = changed.map(|(path, _)| path.clone());
+    let removed = before
+        .keys()
+        .filter(|path| !after.contains_key(path) && !has_below(&after, path));
+    // A map or list that comes to be, or goes, is a field as well; one that is empty is among those above.
+    let (was, is) = (holding(&before), holding(&after));
+    let made = is.difference(&was).filter(|path| !before.contains_key(path));
+    let gone = was.difference(&is).filter(|path| !after.contains_key(path));
+    (
+        changed.chain(made.cloned()).collect(),
+        removed.chain(gone).cloned().collect(),
+    )
+}
+
+/// The maps and lists that hold the fields of `all`; a list's member is a field of its own, and metadata is always there.
+fn holding(all: &BTreeMap<Path, &Value>) -> Fields {
+    let mut found = Fields::new();
+    for path in all.keys() {
+        let mut above = path.parent();
+        while let Some(path) = above {
+            above = path.parent();
+            if !matches!(path.0.as_slice(), [Step::Field(name)] if name == "metadata")
+                && !all.contains_key(&path)
+            {
+                found.insert(path);
+            }
+        }
+    }
+    found
+}
+
+/// Whether something stands below `path`: what was empty and is filled, or the other way round, is itself the same.
+fn has_below(all: &BTreeMap<Path, &Value>, path: &Path) -> bool {
+    let next = all.range((Bound::Excluded(path), Bound::Unbounded)).next();
+    next.is_some_and(|(next, _)| next.0.starts_with(&path.0))
 }
 
 /// Lays `said` over `live`.

@@ -100,6 +100,10 @@ impl Kinds {
         if let Some(schema) = self.schemas.get(plural) {
             complete(object, schema);
         }
+        // Of kinds without a schema here, what the operator's objects would be read back with.
+        if let Some(map) = object.as_object_mut().filter(|_| plural == "secrets") {
+            map.entry("type").or_insert_with(|| "Opaque".into());
+        }
     }
 
     /// Refuses what a rule refuses, and what is `wrong` besides.

@@ -197,6 +197,9 @@ impl Store {
         let (new, owners) = fields::apply(&before, &part, shape, &held.owners, &me, path.is_forced)
             .map_err(|conflicts| writing::taken(key, &conflicts))?;
         expected.check(key, &before)?;
+        if self.kinds.has(&key.plural) && expected.is_blank() {
+            return Err(writing::without_version(key));
+        }
         self.write(key, new, owners).map(|new| (200, new))
     }
 

@@ -342,3 +342,61 @@ fn a_schema_gives_defaults_merges_lists_and_refuses() {
         assert_eq!(answer.code, code, "{phase}: {:?}", answer.body);
     }
 }
+
+#[test]
+fn who_made_an_empty_map_keeps_it_when_another_fills_it() {
+    let server = ApiServer::new();
+    let path = &format!("{THING}/t");
+    apply(&server, path, "one", &thing(&json!({"a": 1})));
+    let mut now = ask(&server, &Method::GET, path, &Value::Null).body;
+    now["spec"]["b"] = json!({});
+    put(&server, path, &now);
+    let mut filled = ask(&server, &Method::GET, path, &Value::Null).body;
+    filled["spec"]["b"] = json!({"x": 1});
+    let by_another = format!("{path}?fieldManager=another");
+    assert_eq!(ask(&server, &Method::PUT, &by_another, &filled).code, 200);
+    assert_eq!(owners(&server), ["another", "one", "put"]);
+}
+
+#[test]
+fn who_made_a_list_keeps_it_when_another_exchanges_its_members() {
+    let server = ApiServer::new();
+    server.install(&crd());
+    let path = &format!("{THING}/t");
+    apply(&server, path, "one", &thing(&json!({"a": 1})));
+    for (manager, member) in [("two", "x"), ("three", "y")] {
+        let mut now = ask(&server, &Method::GET, path, &Value::Null).body;
+        now["spec"]["parts"] = json!([{"name": member}]);
+        let by = format!("{path}?fieldManager={manager}");
+        assert_eq!(ask(&server, &Method::PUT, &by, &now).code, 200);
+    }
+    assert_eq!(owners(&server), ["one", "three", "two"]);
+}
+
+#[test]
+fn an_empty_version_is_no_version_to_write_to() {
+    let server = ApiServer::new();
+    let path = &format!("{THING}/t");
+    let blank = json!({"metadata": {"resourceVersion": ""}, "spec": {"a": 2}});
+    apply(&server, path, "one", &thing(&json!({"a": 1})));
+    assert_eq!(
+        apply(&server, path, "one", &blank).code,
+        200,
+        "of a kind without rules"
+    );
+    assert_eq!(server.install(&crd()).len(), 1);
+    let refused = apply(&server, path, "one", &blank);
+    assert_eq!(refused.code, 422);
+    assert_eq!(
+        refused.body["details"]["causes"][0]["field"],
+        "metadata.resourceVersion"
+    );
+}
+
+#[test]
+fn a_secret_without_a_type_is_opaque() {
+    let server = ApiServer::new();
+    let path = "/api/v1/namespaces/a/secrets/s";
+    let made = apply(&server, path, "one", &json!({"data": {}})).body;
+    assert_eq!(made["type"], "Opaque");
+}

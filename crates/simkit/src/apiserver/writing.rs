@@ -7,33 +7,47 @@ use super::store::{Key, metadata};
 use serde_json::{Value, json};
 
 /// The very object, or the very version, that a write is meant for.
-pub(super) struct Expected([(&'static str, Option<Value>); 2]);
+pub(super) struct Expected {
+    fields: [(&'static str, Option<Value>); 2],
+    /// It says a version, and that is empty.
+    is_blank: bool,
+}
 
 /// Takes what a write expects out of it, and where it goes, which its path says.
 pub(super) fn expectations(mut said: Value) -> (Value, Expected) {
     let fields = metadata(&mut said);
-    let expected = ["uid", "resourceVersion"].map(|field| {
+    let is_blank = fields.get("resourceVersion").is_some_and(|value| value == "");
+    let named = ["uid", "resourceVersion"].map(|field| {
         let value = fields.remove(field).filter(|value| value != "");
         (field, value)
     });
     for field in ["name", "namespace", "managedFields"] {
         fields.remove(field);
     }
-    (said, Expected(expected))
+    let expected = Expected {
+        fields: named,
+        is_blank,
+    };
+    (said, expected)
 }
 
 impl Expected {
     pub(super) fn is_something(&self) -> bool {
-        self.0.iter().any(|(_, value)| value.is_some())
+        self.fields.iter().any(|(_, value)| value.is_some())
     }
 
     pub(super) fn has_version(&self) -> bool {
-        let [_, (_, version)] = &self.0;
+        let [_, (_, version)] = &self.fields;
         version.is_some()
     }
 
+    /// Whether it says a version that is none: of a kind with rules that is no way to write.
+    pub(super) const fn is_blank(&self) -> bool {
+        self.is_blank
+    }
+
     pub(super) fn check(&self, key: &Key, live: &Value) -> Result<(), Refusal> {
-        for (field, value) in &self.0 {
+        for (field, value) in &self.fields {
             let there = live.pointer(&format!("/metadata/{field}"));
             if value.is_some() && there != value.as_ref() {
                 let message =
