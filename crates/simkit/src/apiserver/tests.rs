@@ -361,7 +361,7 @@ fn who_made_an_empty_map_keeps_it_when_another_fills_it() {
 #[test]
 fn who_made_a_list_keeps_it_when_another_exchanges_its_members() {
     let server = ApiServer::new();
-    server.install(&crd());
+    assert_eq!(server.install(&crd()).len(), 1);
     let path = &format!("{THING}/t");
     apply(&server, path, "one", &thing(&json!({"a": 1})));
     for (manager, member) in [("two", "x"), ("three", "y")] {
